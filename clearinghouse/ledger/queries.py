@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.scoping import scoped_session
+
+from clearinghouse.ledger.tables import Books, Lot, Transfer, Wallet
+from tenants.members.tables import Card
+
+
+@dataclass(frozen=True)
+class Balance:
+    """A member's points on a day. `expiring_next` is what the soonest-expiring live lots hold together."""
+
+    available: int
+    deficit: int
+    expiring_next: int
+    expires_on: date | None
+
+
+def balance_of(session: scoped_session[Session], member_id: UUID, on_date: date) -> Balance:
+    """To be called inside a unit of work. Lots that expired before `on_date` do not count."""
+    by_expiry = session.execute(
+        select(Lot.expires_on, func.sum(Lot.remaining).label("points"))
+        .where(Lot.member_id == member_id, Lot.is_open, Lot.expires_on >= on_date)
+        .group_by(Lot.expires_on)
+        .order_by(Lot.expires_on)
+    ).all()
+    deficit = session.scalar(select(Wallet.deficit).where(Wallet.member_id == member_id)) or 0
+    available = sum(int(row.points) for row in by_expiry)
+    if not by_expiry or by_expiry[0].expires_on == date.max:
+        return Balance(available, deficit, 0, None)
+    return Balance(available, deficit, int(by_expiry[0].points), by_expiry[0].expires_on)
+
+
+def first_open_month(session: scoped_session[Session]) -> date:
+    return session.scalars(select(Books.first_open_month)).one()
+
+
+def list_transfers(
+    session: scoped_session[Session],
+    limit: int,
+    before: UUID | None = None,
+    store_id: UUID | None = None,
+    card_number: str | None = None,
+    order_ref: str | None = None,
+) -> list[tuple[Transfer, str | None]]:
+    """Newest first, each with its card's number; `before` is the last transfer of the page before."""
+    statement = (
+        select(Transfer, Card.number)
+        .outerjoin(Card, (Card.tenant_id == Transfer.tenant_id) & (Card.card_id == Transfer.card_id))
+        .order_by(Transfer.transfer_id.desc())
+        .limit(limit)
+    )
+    filters: list[tuple[Any, Any]] = [
+        (Transfer.store_id, store_id),
+        (Card.number, card_number),
+        (Transfer.order_ref, order_ref),
+    ]
+    for column, value in filters:
+        if value is not None:
+            statement = statement.where(column == value)
+    if before is not None:
+        statement = statement.where(Transfer.transfer_id < before)
+    return [(transfer, number) for transfer, number in session.execute(statement)]

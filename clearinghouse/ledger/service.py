@@ -1,0 +1,232 @@
+"""The one door to the posting function: events in, results out, one round trip.
+
+An event is a dict with the fields of the type `ledger.posting_event`; `accrual`, `redemption`, `reversal` and
+`expiry` below make one each. `Ledger.post` gives one `PostingResult` an event, in the same order.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg2
+from flask import current_app
+from sqlalchemy import Engine, text
+
+from tenants.foundation import ids
+from tenants.foundation.database import db
+
+log = logging.getLogger(__name__)
+
+Event = dict[str, Any]
+
+POSTED, REPLAYED, REFUSED = "posted", "replayed", "refused"
+
+# Two writers met in a way that only trying again can resolve: the same key or order at the same moment for two
+# members, or two batches that lock in a circle. On the second try one finds what the other has written.
+RETRIED = (
+    psycopg2.errors.UniqueViolation,
+    psycopg2.errors.DeadlockDetected,
+    psycopg2.errors.SerializationFailure,
+)
+TRIES_MAX = 4
+
+
+class TransferRecord(NamedTuple):
+    """A posted transfer, as `ledger.transfers` has it; points and minor units are integers."""
+
+    transfer_id: UUID
+    kind: str
+    member_id: UUID
+    store_id: UUID | None
+    terminal_id: UUID
+    order_ref: str | None
+    reverses_transfer_id: UUID | None
+    amount: int
+    points: int
+    deficit_change: int
+    programme_version: int | None
+    occurred_at: datetime
+    posted_at: datetime
+    business_date: date
+    settlement_month: date
+    available_after: int
+    deficit_after: int
+
+
+class PostingResult(NamedTuple):
+    """`outcome` posted or replayed comes with a transfer, refused with a code and perhaps details."""
+
+    outcome: str
+    code: str | None
+    detail: dict[str, Any] | None
+    transfer: TransferRecord | None
+
+
+POST = "SELECT outcome, code, detail, {} FROM ledger.post(%s, %s)".format(
+    ", ".join(f"(transfer).{column}" for column in TransferRecord._fields)
+)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Points from one funder with one expiry: what a programme says that a purchase earns."""
+
+    funder_id: UUID
+    points: int
+    expires_on: date
+
+
+def accrual(grants: Sequence[Grant], amount: int, programme_version: int, card: str, **common: Any) -> Event:
+    return {
+        "kind": "accrual",
+        "card": card,
+        "amount": amount,
+        "points": sum(grant.points for grant in grants),
+        "programme_version": programme_version,
+        "grants": [
+            {
+                "lot_id": str(ids.new_id()),
+                "funder_id": str(grant.funder_id),
+                "points": grant.points,
+                "expires_on": grant.expires_on.isoformat(),
+            }
+            for grant in grants
+            if grant.points > 0
+        ],
+        **common,
+    }
+
+
+def redemption(
+    points: int, amount: int, programme_version: int, card: str, at_most: bool = False, **common: Any
+) -> Event:
+    """`at_most`: redeem what is available if that is less, with `amount` in proportion, rounded down."""
+    return {
+        "kind": "redemption",
+        "card": card,
+        "amount": amount,
+        "points": points,
+        "at_most": at_most,
+        "programme_version": programme_version,
+        **common,
+    }
+
+
+def reversal(**original_and_common: Any) -> Event:
+    """Name the original by `original_transfer_id`, or by `original_store_id`, `_order_ref` and `_kind`."""
+    return {"kind": "reversal", **original_and_common}
+
+
+def expiry(member_id: UUID, expires_on: date, occurred_at: datetime) -> Event:
+    """Expire what the member has left in lots whose last usable day is `expires_on` or earlier."""
+    return {
+        "kind": "expiry",
+        "member_id": str(member_id),
+        "amount": 0,
+        "expires_on": expires_on.isoformat(),
+        **common_fields(occurred_at, expires_on, ids.CLEARINGHOUSE_TERMINAL),
+    }
+
+
+def common_fields(
+    occurred_at: datetime,
+    business_date: date,
+    terminal_id: UUID,
+    store_id: UUID | None = None,
+    order_ref: str | None = None,
+    idempotency_key: str | None = None,
+    request_hash: bytes | None = None,
+) -> Event:
+    """What every event says of itself; makes the transfer's id."""
+    return {
+        "transfer_id": str(ids.new_id()),
+        "occurred_at": occurred_at.isoformat(),
+        "business_date": business_date.isoformat(),
+        "terminal_id": str(terminal_id),
+        "store_id": str(store_id) if store_id else None,
+        "order_ref": order_ref,
+        "idempotency_key": idempotency_key,
+        "request_hash": "\\x" + request_hash.hex() if request_hash else None,
+    }
+
+
+class Ledger:
+    """Posts through its own pool of autocommit connections. Safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def post(self, tenant_id: UUID, events: Sequence[Event]) -> list[PostingResult]:
+        """Post events of one network, in order, in one transaction.
+
+        Calling again with the same idempotency keys is safe, so a connection that broke is tried
+        once more: whether the first try had committed or not, the answer is the same.
+        """
+        arguments = (str(tenant_id), json.dumps(events, ensure_ascii=False))
+        for attempt in range(1, TRIES_MAX + 1):
+            try:
+                return self._call(arguments)
+            except RETRIED as error:
+                if attempt == TRIES_MAX:
+                    raise
+                log.info("posting again after %s", type(error).__name__)
+            except psycopg2.Error as error:
+                if attempt > 1 or not connection_lost(error):
+                    raise
+                # After a restart of the database every pooled connection is dead: start a new pool.
+                self.engine.dispose()
+        raise AssertionError("unreachable")
+
+    def _call(self, arguments: tuple[str, str]) -> list[PostingResult]:
+        with closing(self.engine.raw_connection()) as connection:
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(POST, arguments)
+                    rows = cursor.fetchall()
+            except psycopg2.Error as error:
+                if connection_lost(error):
+                    connection.invalidate()
+                raise
+        return [result_of(row) for row in rows]
+
+
+def connection_lost(error: psycopg2.Error) -> bool:
+    """No SQLSTATE, or class 08 (connection exception), or 57P (operator intervention: shutdown, crash)."""
+    if isinstance(error, psycopg2.InterfaceError):
+        return True
+    return isinstance(error, psycopg2.OperationalError) and (error.pgcode or "08").startswith(("08", "57P"))
+
+
+def result_of(row: tuple[Any, ...]) -> PostingResult:
+    outcome, code, detail, *transfer = row
+    return PostingResult(outcome, code, detail, TransferRecord(*transfer) if transfer[0] else None)
+
+
+def ledger() -> Ledger:
+    """The ledger of the running application."""
+    found: Ledger = current_app.extensions["ledger"]
+    return found
+
+
+def open_books(tenant_id: UUID, first_month: date) -> None:
+    """To be called inside a unit of work of a new network."""
+    db.session.execute(
+        text("INSERT INTO ledger.books (tenant_id, first_open_month) VALUES (:tenant, :month)"),
+        {"tenant": tenant_id, "month": first_month},
+    )
+
+
+def ensure_partitions(first_month: date, last_month: date) -> int:
+    """Make the monthly partitions that are missing; the number made."""
+    made: int = db.session.execute(
+        text("SELECT ledger.ensure_partitions(:first, :last)"), {"first": first_month, "last": last_month}
+    ).scalar_one()
+    db.session.commit()
+    return made

@@ -1,0 +1,40 @@
+-- Lock the wallets of a batch in the order of their ids, so that two batches never wait for each other in a circle.
+CREATE OR REPLACE FUNCTION ledger.lock_wallets(tenant uuid, events jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    members uuid[];
+BEGIN
+    SELECT array_agg(DISTINCT member ORDER BY member) INTO members
+    FROM jsonb_populate_recordset(NULL::ledger.posting_event, events) AS event
+    CROSS JOIN LATERAL (
+        SELECT event.member_id AS member WHERE event.kind = 'expiry'
+        UNION ALL
+        SELECT (ledger.original_of(tenant, event)).member_id WHERE event.kind = 'reversal'
+        UNION ALL
+        SELECT member_id FROM tenants.cards WHERE tenant_id = tenant AND number = event.card
+    ) AS subject
+    WHERE member IS NOT NULL;
+    INSERT INTO ledger.wallets (tenant_id, member_id) SELECT tenant, unnest(members) ON CONFLICT DO NOTHING;
+    PERFORM FROM ledger.wallets
+    WHERE tenant_id = tenant AND member_id = ANY (members)
+    ORDER BY member_id FOR NO KEY UPDATE;
+END $$;
+
+-- Post events in order; one result an event, in the same order. The whole call is one transaction, but a
+-- refused event wrote nothing and stops nothing. Call it as a single autocommitted statement.
+CREATE OR REPLACE FUNCTION ledger.post(tenant uuid, events jsonb) RETURNS SETOF ledger.posting_result
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    event ledger.posting_event;
+    open_from date;
+BEGIN
+    PERFORM set_config('app.tenant_id', tenant::text, true);
+    PERFORM pg_advisory_xact_lock_shared(ledger.cut_off_key(tenant));
+    SELECT first_open_month INTO STRICT open_from FROM ledger.books WHERE tenant_id = tenant;
+    IF jsonb_array_length(events) > 1 THEN
+        PERFORM ledger.lock_wallets(tenant, events);
+    END IF;
+    FOR event IN SELECT * FROM jsonb_populate_recordset(NULL::ledger.posting_event, events) LOOP
+        RETURN NEXT ledger.post_event(tenant, open_from, event);
+    END LOOP;
+END $$;

@@ -1,0 +1,132 @@
+"""The ledger as SQLAlchemy sees it: for reading only. What writes it is `sql/`, called by `service.py`."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Computed, Enum
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tenants.foundation.columns import (
+    Bytes,
+    Count,
+    Day,
+    Key,
+    MinorUnits,
+    Moment,
+    MonthKey,
+    OptionalBytes,
+    OptionalWords,
+    Points,
+)
+from tenants.foundation.database import db
+
+TRANSFER_KINDS = ("accrual", "redemption", "accrual_reversal", "redemption_reversal", "expiry")
+ACCOUNT_KINDS = ("issued", "lot", "recovered", "expired", "deficit")
+
+transfer_kind = Enum(*TRANSFER_KINDS, name="transfer_kind", schema="ledger")
+account_kind = Enum(*ACCOUNT_KINDS, name="account_kind", schema="ledger")
+
+
+class Books(db.Model):
+    """Months from `first_open_month` on are open; they close in turn."""
+
+    __tablename__ = "books"
+    __table_args__ = {"schema": "ledger"}
+
+    tenant_id: Mapped[Key]
+    first_open_month: Mapped[Day]
+
+
+class Wallet(db.Model):
+    """The one row of a member that a posting locks.
+
+    `balance` is what is left in all lots, in points; `deficit` what the member owes, in points.
+    """
+
+    __tablename__ = "wallets"
+    __table_args__ = {"schema": "ledger"}
+
+    tenant_id: Mapped[Key]
+    member_id: Mapped[Key]
+    balance: Mapped[Points]
+    deficit: Mapped[Points]
+    chain_length: Mapped[Points]
+    chain_head: Mapped[Bytes]
+
+
+class Transfer(db.Model):
+    """One immutable event.
+
+    `points` and `amount` are never negative: the kind tells which way they go. `deficit_change` is
+    positive when the member came to owe points, negative when owed points were repaid.
+    """
+
+    __tablename__ = "transfers"
+    __table_args__ = {"schema": "ledger"}
+
+    tenant_id: Mapped[Key]
+    transfer_id: Mapped[Key]
+    kind: Mapped[str] = mapped_column(transfer_kind)
+    member_id: Mapped[UUID]
+    sequence: Mapped[Points]
+    card_id: Mapped[UUID | None]
+    store_id: Mapped[UUID | None]
+    terminal_id: Mapped[UUID]
+    order_ref: Mapped[OptionalWords]
+    reverses_transfer_id: Mapped[UUID | None]
+    amount: Mapped[MinorUnits]
+    points: Mapped[Points]
+    deficit_change: Mapped[Points]
+    programme_version: Mapped[Count | None]
+    occurred_at: Mapped[Moment]
+    posted_at: Mapped[Moment]
+    business_date: Mapped[Day]
+    settlement_month: Mapped[Day]
+    idempotency_key: Mapped[OptionalWords]
+    request_hash: Mapped[OptionalBytes]
+    available_after: Mapped[Points]
+    deficit_after: Mapped[Points]
+    hash: Mapped[Bytes]
+
+
+class Lot(db.Model):
+    """Points issued together: one funder, one expiry. `expires_on` is the last day they can be used."""
+
+    __tablename__ = "lots"
+    __table_args__ = {"schema": "ledger"}
+
+    tenant_id: Mapped[Key]
+    lot_id: Mapped[Key]
+    member_id: Mapped[UUID]
+    funder_id: Mapped[UUID]
+    transfer_id: Mapped[UUID]
+    issued_on: Mapped[Day]
+    expires_on: Mapped[Day]
+    points: Mapped[Points]
+    remaining: Mapped[Points]
+    expired: Mapped[Points]
+    is_open: Mapped[bool] = mapped_column(Computed("remaining > 0", persisted=True))
+
+
+class Posting(db.Model):
+    """Points that moved from account `(source, source_id)` to account `(target, target_id)`.
+
+    The id of an account is that of a store or the network (issued), a store (recovered), a lot (lot,
+    expired) or a member (deficit). `funder_id` is who issued the points that moved.
+    """
+
+    __tablename__ = "postings"
+    __table_args__ = {"schema": "ledger", "postgresql_partition_by": "RANGE (settlement_month)"}
+
+    tenant_id: Mapped[Key]
+    settlement_month: Mapped[MonthKey]
+    transfer_id: Mapped[Key]
+    line: Mapped[int] = mapped_column(primary_key=True)
+    business_date: Mapped[Day]
+    source: Mapped[str] = mapped_column(account_kind)
+    source_id: Mapped[UUID]
+    target: Mapped[str] = mapped_column(account_kind)
+    target_id: Mapped[UUID]
+    funder_id: Mapped[UUID]
+    points: Mapped[Points]

@@ -1,0 +1,39 @@
+"""What the ledger's refusals mean for a till: HTTP status and a sentence that says what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from tenants.foundation import ids
+from tenants.foundation.errors import ClearinghouseError, Conflict, Forbidden, InvalidInput, NotFound
+
+REFUSALS: dict[str, tuple[type[ClearinghouseError], str]] = {
+    "idempotency_key_reused": (
+        Conflict,
+        "This Idempotency-Key was used for another request; use a new key for each new event.",
+    ),
+    "card_unknown": (NotFound, "There is no such card in this network."),
+    "transfer_unknown": (NotFound, "There is no such transfer in this network."),
+    "store_unknown": (NotFound, "There is no such store in this network."),
+    "order_already_posted": (
+        Conflict,
+        "This store has posted this order_ref already; transfer_id names the earlier transfer.",
+    ),
+    "card_blocked": (Forbidden, "This card is blocked; the member should call head office."),
+    "card_replaced": (Forbidden, "This card has been replaced; ask the member for the new one."),
+    "not_reversible": (Conflict, "Only accruals and redemptions can be reversed."),
+    "already_reversed": (Conflict, "This transfer has been reversed already; transfer_id names the reversal."),
+    "insufficient_points": (Conflict, "The member has too few points; missing says how many."),
+    "nothing_to_redeem": (Conflict, "The member has no points to redeem."),
+    "nothing_to_expire": (InvalidInput, "Nothing is left to expire."),
+}
+
+
+def refusal(code: str | None, detail: dict[str, Any] | None) -> ClearinghouseError:
+    assert code is not None
+    kind, message = REFUSALS[code]
+    members = dict(detail or {})
+    if "transfer_id" in members:
+        members["transfer_id"] = ids.show(ids.TRANSFER, UUID(members["transfer_id"]))
+    return kind(message, code=code, **members)

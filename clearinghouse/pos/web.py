@@ -1,0 +1,172 @@
+"""The face that tills see, under /v1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from apiflask.scaffold import _annotate
+from flask import Response, request
+
+from clearinghouse.ledger import queries
+from clearinghouse.ledger.service import REPLAYED, PostingResult, TransferRecord
+from clearinghouse.pos import service
+from clearinghouse.pos.schemas import (
+    AccrualSchema,
+    BatchAnswerSchema,
+    BatchSchema,
+    CardBalanceSchema,
+    IdempotencyHeaderSchema,
+    RedemptionSchema,
+    ReversalSchema,
+    TransferPageSchema,
+    TransferQuerySchema,
+    TransferSchema,
+)
+from tenants.credentials.service import HQ, TERMINAL, Principal
+from tenants.credentials.web import authenticated
+from tenants.foundation import clock, ids
+from tenants.foundation.database import unit_of_work
+from tenants.foundation.errors import ClearinghouseError
+from tenants.foundation.web import answer, body, query
+from tenants.members.service import find_card
+from tenants.stores.tables import Store
+
+pos = APIBlueprint("pos", __name__, url_prefix="/v1", tag="Points of sale")
+
+
+def post(principal: Principal, kind: str, event: dict[str, Any]) -> Response:
+    key = request.headers.get("Idempotency-Key")
+    service.check_idempotency_key(key)
+    result = service.post_one(principal, kind, event, key or "")
+    headers = {"Idempotent-Replayed": "true"} if result.outcome == REPLAYED else None
+    return answer(show_result(principal, result, event.get("card")), 201, headers)
+
+
+def show_result(principal: Principal, result: PostingResult, card: str | None) -> dict[str, Any]:
+    assert result.transfer is not None
+    return service.show_transfer(result.transfer, principal.currency, principal.store_code, card)
+
+
+@pos.post("/accruals")
+@authenticated(TERMINAL)
+@body(AccrualSchema)
+@pos.output(TransferSchema, status_code=201)
+def post_accrual(principal: Principal, body: dict[str, Any]) -> Response:
+    """Issue points for a purchase
+
+    The points are what the programme grants for `amount`. A purchase of 0 is recorded and earns nothing.
+    """
+    return post(principal, "accrual", body)
+
+
+@pos.post("/redemptions")
+@authenticated(TERMINAL)
+@body(RedemptionSchema)
+@pos.output(TransferSchema, status_code=201)
+def post_redemption(principal: Principal, body: dict[str, Any]) -> Response:
+    """Redeem points
+
+    `amount` of the answer is what the points pay for. Refused with `insufficient_points` if there are too few.
+    """
+    return post(principal, "redemption", body)
+
+
+@pos.post("/reversals")
+@authenticated(TERMINAL)
+@body(ReversalSchema)
+@pos.output(TransferSchema, status_code=201)
+def post_reversal(principal: Principal, body: dict[str, Any]) -> Response:
+    """Reverse an accrual or a redemption in full
+
+    Redeemed points go back with the expiry they had. Earned points are taken back; those already spent become
+    a deficit that the next points repay.
+    """
+    return post(principal, "reversal", body)
+
+
+for view in (post_accrual, post_redemption, post_reversal):
+    _annotate(view, args=[(IdempotencyHeaderSchema(), "headers")])
+
+
+@pos.post("/batches")
+@authenticated(TERMINAL)
+@body(BatchSchema)
+@pos.output(BatchAnswerSchema)
+def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
+    """Post up to 5,000 events
+
+    One result an event, in the same order; a refused event does not stop the others. Send the same batch
+    again when no answer came: nothing is posted twice.
+    """
+    events = body["events"]
+    outcomes = service.post_batch(principal, events)
+    results = [
+        show_outcome(principal, index, outcome, event.get("card"))
+        for index, (outcome, event) in enumerate(zip(outcomes, events, strict=True))
+    ]
+    counts = {name: sum(r["outcome"] == name for r in results) for name in ("posted", "replayed", "refused")}
+    return answer({**counts, "results": results})
+
+
+def show_outcome(
+    principal: Principal, index: int, outcome: PostingResult | ClearinghouseError, card: str | None
+) -> dict[str, Any]:
+    if isinstance(outcome, ClearinghouseError):
+        problem = {"code": outcome.code, "detail": outcome.message, **outcome.details}
+        return {"index": index, "outcome": "refused", "problem": problem}
+    return {"index": index, "outcome": outcome.outcome, "transfer": show_result(principal, outcome, card)}
+
+
+@pos.get("/cards/<number>")
+@authenticated(TERMINAL, HQ)
+@pos.output(CardBalanceSchema)
+def get_card(principal: Principal, number: str) -> Response:
+    """What a card's member can redeem now"""
+    card = find_card(principal.tenant_id, number)
+    today = clock.business_date(clock.now(), principal.time_zone)
+    with unit_of_work(principal.tenant_id) as session:
+        balance = queries.balance_of(session, card.member_id, today)
+    expiring = balance.expires_on and {
+        "points": balance.expiring_next,
+        "expires_on": balance.expires_on.isoformat(),
+    }
+    return answer(
+        {
+            "card": card.number,
+            "status": card.status,
+            "available": balance.available,
+            "held": 0,
+            "deficit": balance.deficit,
+            "expiring_next": expiring,
+        }
+    )
+
+
+@pos.get("/transfers")
+@authenticated(TERMINAL, HQ)
+@query(TransferQuerySchema)
+@pos.output(TransferPageSchema)
+def list_transfers(principal: Principal, query: dict[str, Any]) -> Response:
+    """List transfers, newest first
+
+    A terminal sees those of its store, head office all. Go on with `next_cursor` until it is null.
+    """
+    before = ids.parse(ids.TRANSFER, query["cursor"]) if "cursor" in query else None
+    with unit_of_work(principal.tenant_id) as session:
+        codes = {store.store_id: store.code for store in session.query(Store)}
+        rows = queries.list_transfers(
+            session, query["limit"] + 1, before, principal.store_id, query.get("card"), query.get("order_ref")
+        )
+    page = rows[: query["limit"]]
+    shown = [
+        service.show_transfer(
+            TransferRecord(*(getattr(transfer, name) for name in TransferRecord._fields)),
+            principal.currency,
+            codes.get(transfer.store_id),
+            number,
+        )
+        for transfer, number in page
+    ]
+    next_cursor = shown[-1]["transfer_id"] if len(rows) > len(page) else None
+    return answer({"transfers": shown, "next_cursor": next_cursor})

@@ -1,0 +1,101 @@
+"""Composes the three packages: the application, and the `clearinghouse` command.
+
+A command group is imported when it is used, so that a worker of the HTTP server, which imports this
+module too, does not carry what only some commands need.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+from apiflask import APIFlask
+
+from clearinghouse.app import create_app
+from settlement.windows.web import settlement
+from tenants.foundation.config import load_settings
+from tenants.foundation.console import err
+from tenants.foundation.embedded import EmbeddedServerError
+from tenants.foundation.errors import ClearinghouseError
+from tenants.foundation.web import explain_database_error
+
+COMMANDS = {
+    "init": "clearinghouse.networks.commands:init",
+    "serve": "settlement.serving.commands:serve",
+    "worker": "settlement.serving.commands:worker",
+    "demo": "settlement.demo.commands:demo",
+    "network": "clearinghouse.networks.commands:network",
+    "participant": "clearinghouse.directory.commands:participant",
+    "store": "clearinghouse.directory.commands:store",
+    "terminal": "clearinghouse.directory.commands:terminal",
+    "key": "clearinghouse.directory.commands:key",
+    "member": "clearinghouse.directory.commands:member",
+    "card": "clearinghouse.directory.commands:card",
+    "programme": "clearinghouse.programme.commands:programme",
+    "import": "clearinghouse.imports.commands:import_",
+    "expire": "clearinghouse.expiry.commands:expire",
+    "window": "settlement.windows.commands:window",
+    "settlement": "settlement.statements.commands:settlement",
+    "ledger": "clearinghouse.ledger.commands:ledger",
+}
+
+
+class LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+def make_app() -> APIFlask:
+    return create_app(load_settings(), [settlement])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="clearinghouse")
+@click.pass_context
+def clearinghouse(ctx: click.Context) -> None:
+    """Loyalty points of franchise networks: issued, redeemed in any store, settled every month."""
+    ctx.obj = make_app
+
+
+def explain(error: Exception) -> str | None:
+    """The one line that a user sees instead of a stack trace; None for a bug of ours."""
+    if isinstance(error, ClearinghouseError):
+        return error.message
+    explained = explain_database_error(error)
+    if explained is not None:
+        return explained.message
+    if isinstance(error, EmbeddedServerError | OSError):
+        return str(error)
+    return None
+
+
+def exit_on_terminate(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    # Not the default, which skips atexit and would leave the embedded servers running.
+    signal.signal(signal.SIGTERM, exit_on_terminate)
+    try:
+        return clearinghouse.main(arguments, prog_name="clearinghouse")
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
+        err.print(f"[red]error:[/red] {message}", soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

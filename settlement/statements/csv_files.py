@@ -1,0 +1,83 @@
+"""A published month as CSV: UTF-8, RFC 4180 with CRLF, one header row, money in major units (`1234.56`)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from io import StringIO
+from pathlib import Path
+
+from settlement.statements.documents import SettlementDocument, StoreLine
+from settlement.statements.files import put_in_place
+from tenants.foundation.money import show_money
+
+POSITION_COLUMNS = [
+    "store_code",
+    "store_name",
+    "participant",
+    "issued",
+    "recovered",
+    "expired",
+    "net_points",
+    "to_pay",
+    "to_receive",
+    "net",
+    "direction",
+    "currency",
+]
+FLOW_COLUMNS = ["issuing_code", "redeeming_code", "points"]
+
+# A spreadsheet takes a cell that starts with one of these for a formula, and runs it.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_positions_csv(document: SettlementDocument, path: Path) -> None:
+    """One line a store; the last line is head office, whose `net` closes the column to zero."""
+    rows = [position_row(line, document.currency) for line in document.stores]
+    put_in_place(path, csv_bytes(POSITION_COLUMNS, [*rows, head_office_row(document)]))
+
+
+def write_flows_csv(document: SettlementDocument, path: Path) -> None:
+    """One line for each pair of stores between which points moved in the month."""
+    rows = [[text_cell(f.issuing_code), text_cell(f.redeeming_code), str(f.points)] for f in document.flows]
+    put_in_place(path, csv_bytes(FLOW_COLUMNS, rows))
+
+
+def position_row(line: StoreLine, currency: str) -> list[str]:
+    position = line.position
+    return [
+        text_cell(line.store_code),
+        text_cell(line.store_name),
+        text_cell(line.participant_name),
+        str(position.issued),
+        str(position.recovered),
+        str(position.expired),
+        str(position.net_points),
+        plain_money(position.to_pay, currency),
+        plain_money(position.to_receive, currency),
+        plain_money(position.net, currency),
+        position.direction,
+        currency,
+    ]
+
+
+def head_office_row(document: SettlementDocument) -> list[str]:
+    net = plain_money(document.totals.hq_net, document.currency)
+    return ["HQ", "Head office", "", "", "", "", "", "", "", net, "", document.currency]
+
+
+def plain_money(minor: int, currency: str) -> str:
+    return show_money(minor, currency).replace(",", "")
+
+
+def text_cell(text: str) -> str:
+    """The text, with an apostrophe before it where a spreadsheet would run it as a formula."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def csv_bytes(header: list[str], rows: Iterable[list[str]]) -> bytes:
+    text = StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue().encode()

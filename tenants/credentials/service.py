@@ -1,0 +1,143 @@
+"""API keys: made, looked up, revoked.
+
+A key is `pos_` or `hq_` and 64 characters: the network's id and 32 random bytes in URL-safe base 64. It
+carries the network so that looking it up touches one network's rows, as everything else does.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import current_app
+from sqlalchemy import select
+
+from tenants.credentials.tables import Credential
+from tenants.foundation import clock, ids
+from tenants.foundation.database import unit_of_work
+from tenants.foundation.errors import NotFound, Unauthenticated
+from tenants.networks.service import get_network
+from tenants.stores.tables import Store
+from tenants.terminals.service import find_terminal
+from tenants.terminals.tables import Terminal
+
+TERMINAL, HQ = "terminal", "hq"
+PREFIXES = {TERMINAL: "pos_", HQ: "hq_"}
+
+# How long a worker trusts what it read of a key: a revoked key dies within this time.
+CACHE_SECONDS = 3.0
+CACHED_KEYS_MAX = 50_000
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who is asking: a terminal of a store, or head office (no store)."""
+
+    tenant_id: UUID
+    credential_id: UUID
+    role: str
+    currency: str
+    time_zone: str
+    days_accepted_late: int
+    terminal_id: UUID | None
+    store_id: UUID | None
+    store_code: str | None
+
+
+def create_credential(
+    tenant_id: UUID, role: str, label: str, terminal_id: UUID | None = None
+) -> tuple[Credential, str]:
+    """The key is returned here and never again: only its hash is kept."""
+    if terminal_id is not None:
+        find_terminal(tenant_id, terminal_id)
+    key = PREFIXES[role] + base64.urlsafe_b64encode(tenant_id.bytes + os.urandom(32)).decode()
+    credential = Credential(
+        tenant_id=tenant_id,
+        credential_id=ids.new_id(),
+        role=role,
+        terminal_id=terminal_id,
+        label=label,
+        key_hash=hash_key(key),
+        key_hint=key[-4:],
+        created_at=clock.now(),
+    )
+    with unit_of_work(tenant_id) as session:
+        session.add(credential)
+    return credential, key
+
+
+def list_credentials(tenant_id: UUID) -> list[Credential]:
+    with unit_of_work(tenant_id) as session:
+        return list(session.scalars(select(Credential).order_by(Credential.credential_id)))
+
+
+def revoke_credential(tenant_id: UUID, credential_id: UUID) -> Credential:
+    """Revoking twice keeps the first time."""
+    with unit_of_work(tenant_id) as session:
+        credential = session.get(Credential, (tenant_id, credential_id))
+        if credential is None:
+            raise NotFound("There is no such key in this network.", code="key_unknown")
+        credential.revoked_at = credential.revoked_at or clock.now()
+    return credential
+
+
+def authenticate(key: str) -> Principal:
+    """Raises `Unauthenticated` for a key that is unknown, revoked, or of a closed store's terminal."""
+    cache: dict[str, tuple[float, Principal]] = current_app.extensions["principals"]
+    cached = cache.get(key)
+    if cached is not None and cached[0] > time.monotonic():
+        return cached[1]
+    principal = find_principal(key)
+    if len(cache) >= CACHED_KEYS_MAX:
+        cache.clear()
+    cache[key] = (time.monotonic() + CACHE_SECONDS, principal)
+    return principal
+
+
+def find_principal(key: str) -> Principal:
+    tenant_id = tenant_of(key)
+    statement = (
+        select(Credential, Terminal, Store)
+        .outerjoin(
+            Terminal,
+            (Terminal.tenant_id == Credential.tenant_id) & (Terminal.terminal_id == Credential.terminal_id),
+        )
+        .outerjoin(Store, (Store.tenant_id == Terminal.tenant_id) & (Store.store_id == Terminal.store_id))
+        .where(Credential.key_hash == hash_key(key), Credential.revoked_at.is_(None))
+    )
+    with unit_of_work(tenant_id) as session:
+        row = session.execute(statement).one_or_none()
+        if row is None or (row.Store is not None and row.Store.status != "active"):
+            raise Unauthenticated("This key is not valid: it is unknown, revoked, or its store is closed.")
+        network = get_network(tenant_id)
+        return Principal(
+            tenant_id,
+            row.Credential.credential_id,
+            row.Credential.role,
+            network.currency,
+            network.time_zone,
+            network.days_accepted_late,
+            row.Terminal and row.Terminal.terminal_id,
+            row.Store and row.Store.store_id,
+            row.Store and row.Store.code,
+        )
+
+
+def tenant_of(key: str) -> UUID:
+    prefix, _, rest = key.partition("_")
+    try:
+        if f"{prefix}_" not in PREFIXES.values():
+            raise ValueError(prefix)
+        content = base64.b64decode(rest, altchars=b"-_", validate=True)
+        return UUID(bytes=content[:16])
+    except (ValueError, binascii.Error) as error:
+        raise Unauthenticated("This is not an API key: it starts with pos_ or hq_.") from error
+
+
+def hash_key(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import Mapped
+
+from tenants.foundation.columns import Bytes, Key, Moment, OptionalMoment, Words
+from tenants.foundation.database import db
+
+
+class Credential(db.Model):
+    """An API key: of a terminal (`role` terminal) or of head office (`role` hq).
+
+    Only the SHA-256 of the key is kept; the key has 256 random bits, so a slow hash would add nothing.
+    `key_hint` is its last four characters.
+    """
+
+    __tablename__ = "credentials"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenants.networks.tenant_id"]),
+        ForeignKeyConstraint(["tenant_id", "terminal_id"], ["tenants.terminals.tenant_id", "tenants.terminals.terminal_id"]),
+        UniqueConstraint("tenant_id", "key_hash"),
+        {"schema": "tenants"},
+    )
+
+    tenant_id: Mapped[Key]
+    credential_id: Mapped[Key]
+    role: Mapped[Words]
+    terminal_id: Mapped[UUID | None]
+    label: Mapped[Words]
+    key_hash: Mapped[Bytes]
+    key_hint: Mapped[Words]
+    created_at: Mapped[Moment]
+    revoked_at: Mapped[OptionalMoment]

@@ -1,0 +1,41 @@
+"""Settings from the environment, read once at start.
+
+| variable | default | meaning |
+| --- | --- | --- |
+| `DATABASE_URL` | embedded PostgreSQL under `var/` | PostgreSQL 16 or newer, a login that owns the database |
+| `REDIS_URL` | embedded Redis under `var/` | job queue; postings do not depend on it |
+| `CLEARINGHOUSE_VAR` | `var` | where the embedded servers and all output files are kept |
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenants.foundation import embedded
+
+
+@dataclass(frozen=True)
+class Settings:
+    database_url: str
+    redis_url: str
+    var: Path
+
+
+def say_on_console(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def load_settings() -> Settings:
+    """Read the environment; start or join the embedded servers for whatever it does not name."""
+    var = Path(os.environ.get("CLEARINGHOUSE_VAR") or "var").resolve()
+    database_url = os.environ.get("DATABASE_URL")
+    redis_url = os.environ.get("REDIS_URL")
+    if not (database_url and redis_url):
+        servers = embedded.start(var, postgres=not database_url, redis=not redis_url, say=say_on_console)
+        database_url = database_url or servers.database_url
+        redis_url = redis_url or servers.redis_url
+    assert database_url and redis_url
+    return Settings(database_url, redis_url, var)

@@ -1,0 +1,84 @@
+"""What every command shares: the application context, tables or JSON, one line for an error, progress."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+network_option = click.option(
+    "--network", "-n", "network", required=True, envvar="CLEARINGHOUSE_NETWORK", help="Code of the network."
+)
+
+
+def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, title: str | None = None) -> None:
+    """Numbers to the right, everything else to the left; `--json` prints the same rows."""
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, default=str, ensure_ascii=False))
+        return
+    if not rows:
+        out.print("(none)")
+        return
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name, value in rows[0].items():
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        table.add_column(name.replace("_", " "), justify="right" if is_number else "left")
+    for row in rows:
+        table.add_row(*(show_cell(value) for value in row.values()))
+    out.print(table)
+
+
+def print_fields(fields: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(fields, indent=2, default=str, ensure_ascii=False))
+        return
+    width = max(len(name) for name in fields)
+    for name, value in fields.items():
+        out.print(f"[bold]{name.replace('_', ' '):<{width}}[/bold]  {show_cell(value)}", soft_wrap=True)
+
+
+def show_cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value).replace("[", "\\[")
+
+
+@contextmanager
+def progress(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on the console; the value is called with the number of steps just done."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda steps: bar.update(task, advance=steps)
+
+
+def with_app(command: Command) -> Command:
+    """Run a command inside the application, which the root command knows how to make."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with click.get_current_context().find_root().obj().app_context():
+            return command(*args, **kwargs)
+
+    return run  # type: ignore[return-value]

@@ -1,0 +1,101 @@
+"""The database handle, and the one way to open a transaction.
+
+Every table but `tenants.networks`' directory function belongs to one network, and row-level security
+shows a transaction only the rows of the network it has named. `unit_of_work` names it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import psycopg2.extras
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Engine, MetaData, create_engine, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm.scoping import scoped_session
+
+APPLICATION_ROLE = "clearinghouse_app"
+
+
+# Raw psycopg2 connections read uuid columns as UUID, as SQLAlchemy's do.
+psycopg2.extras.register_uuid()
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+            "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+
+def normal_url(url: str) -> URL:
+    """SQLAlchemy's spelling of a PostgreSQL URL, whatever common spelling came in."""
+    return make_url(url).set(drivername="postgresql+psycopg2")
+
+
+def connect_arguments(*settings: str) -> dict[str, str]:
+    """Connect as the role that can't bypass row-level security, whoever logs in."""
+    options = (f"role={APPLICATION_ROLE}", "timezone=UTC", "lock_timeout=20s", *settings)
+    return {
+        "options": " ".join(f"-c {option}" for option in options),
+        "application_name": "clearinghouse",
+    }
+
+
+def posting_engine(url: str, pool_size: int = 8) -> Engine:
+    """Connections for the posting function: autocommit, so a posting is one round trip.
+
+    Nothing that lasts longer than a statement is ever set on them, so they go back to the pool as
+    they are, without a ROLLBACK. Plans are made once a connection and kept: generic ones, by index
+    even while the tables are small, because they will not stay small.
+    """
+    return create_engine(
+        normal_url(url),
+        isolation_level="AUTOCOMMIT",
+        pool_reset_on_return=None,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        connect_args=connect_arguments("plan_cache_mode=force_generic_plan", "enable_seqscan=off"),
+    )
+
+
+@contextmanager
+def unit_of_work(tenant_id: UUID) -> Iterator[scoped_session[Session]]:
+    """One transaction that sees and writes the rows of one network; commits unless it raises.
+
+    Objects that leave it are plain values: detached, with what was read. Units do not nest.
+    """
+    session = db.session
+    assert not session().in_transaction(), "a unit of work is open already"
+    try:
+        enter_tenant(session, tenant_id)
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.expunge_all()
+
+
+def enter_tenant(session: scoped_session[Session] | Session, tenant_id: UUID) -> None:
+    """Name the network for the rest of this transaction."""
+    session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": str(tenant_id)})
+
+
+def compact_json(value: Any) -> str:
+    """One spelling of a JSON value: keys sorted, no white space; the input of request hashes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)

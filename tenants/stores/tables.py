@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import Mapped
+
+from tenants.foundation.columns import Key, Moment, Words
+from tenants.foundation.database import db
+
+
+class Participant(db.Model):
+    """The legal entity that settles; it owns one or more stores."""
+
+    __tablename__ = "participants"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenants.networks.tenant_id"]),
+        UniqueConstraint("tenant_id", "code"),
+        {"schema": "tenants"},
+    )
+
+    tenant_id: Mapped[Key]
+    participant_id: Mapped[Key]
+    code: Mapped[Words]
+    name: Mapped[Words]
+    created_at: Mapped[Moment]
+
+
+class Store(db.Model):
+    """An outlet. A closed store's terminals are refused; its past stays."""
+
+    __tablename__ = "stores"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "participant_id"], ["tenants.participants.tenant_id", "tenants.participants.participant_id"]),
+        UniqueConstraint("tenant_id", "code"),
+        {"schema": "tenants"},
+    )
+
+    tenant_id: Mapped[Key]
+    store_id: Mapped[Key]
+    participant_id: Mapped[UUID]
+    code: Mapped[Words]
+    name: Mapped[Words]
+    status: Mapped[Words]
+    created_at: Mapped[Moment]

@@ -1,0 +1,182 @@
+"""Every test runs on a real PostgreSQL and Redis, set up by the real migrations.
+
+`TEST_DATABASE_URL` and `TEST_REDIS_URL` name servers to use (the database's schemas are dropped first);
+without them the embedded ones run under `var/test`. Tests keep apart by each using a network of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+from sqlalchemy import create_engine, text
+from werkzeug.test import TestResponse
+
+from clearinghouse.app import create_app
+from clearinghouse.networks.service import NewProgramme, open_network
+from clearinghouse.networks.setup import set_up_database
+from settlement.windows.web import settlement
+from tenants.credentials.service import TERMINAL, create_credential
+from tenants.foundation import embedded
+from tenants.foundation.config import Settings
+from tenants.foundation.database import normal_url
+from tenants.foundation.luhn import check_digit
+from tenants.members.service import create_member, issue_card
+from tenants.networks.service import NewNetwork
+from tenants.stores.service import create_store
+from tenants.terminals.service import create_terminal
+
+ROOT = Path(__file__).parent.parent
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    database_url, redis_url = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_REDIS_URL")
+    var = ROOT / "var" / "test"
+    if not (database_url and redis_url):
+        servers = embedded.start(var, postgres=not database_url, redis=not redis_url)
+        database_url, redis_url = database_url or servers.database_url, redis_url or servers.redis_url
+    assert database_url and redis_url
+    return Settings(database_url, redis_url, var)
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> APIFlask:
+    engine = create_engine(normal_url(settings.database_url))
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA IF EXISTS settlement, programme, ledger, tenants CASCADE"))
+        connection.execute(text("DROP TABLE IF EXISTS public.alembic_version"))
+    engine.dispose()
+    app = create_app(settings, [settlement])
+    with app.app_context():
+        set_up_database()
+    return app
+
+
+@pytest.fixture
+def context(app: APIFlask) -> Iterator[APIFlask]:
+    with app.app_context():
+        yield app
+
+
+@dataclass
+class Till:
+    """A terminal that talks HTTP. Amounts are minor units."""
+
+    client: FlaskClient
+    key: str
+    store_code: str
+    store_id: UUID
+    terminal_id: UUID
+
+    def call(self, method: str, path: str, json: Any = None, **headers: str) -> TestResponse:
+        sent = {"Authorization": f"Bearer {self.key}", **headers}
+        return self.client.open(path, method=method, json=json, headers=sent)
+
+    def post(self, path: str, json: Any, key: str | None = None) -> TestResponse:
+        return self.call("POST", path, json, **{"Idempotency-Key": key or str(uuid4())})
+
+    def accrue(self, card: str, amount: int, **fields: Any) -> TestResponse:
+        key = fields.pop("key", None)
+        body = {"card": card, "order_ref": f"o{next(numbers)}", "amount": amount, **fields}
+        return self.post("/v1/accruals", body, key)
+
+    def redeem(self, card: str, points: int, **fields: Any) -> TestResponse:
+        key = fields.pop("key", None)
+        body = {"card": card, "order_ref": f"o{next(numbers)}", "points": points, **fields}
+        return self.post("/v1/redemptions", body, key)
+
+    def reverse(self, transfer_id: str, **fields: Any) -> TestResponse:
+        return self.post("/v1/reversals", {"transfer_id": transfer_id, **fields}, fields.pop("key", None))
+
+    def balance(self, card: str) -> dict[str, Any]:
+        answer = self.call("GET", f"/v1/cards/{card}")
+        assert answer.status_code == 200, answer.json
+        return answer.json
+
+
+@dataclass
+class NetworkForTests:
+    """A network with stores A, B, C (one till each): 1 point a dollar, 1 point = 1 cent, expiry P6M."""
+
+    app: APIFlask
+    tenant_id: UUID
+    code: str
+    hq_key: str
+    tills: dict[str, Till] = field(default_factory=dict)
+
+    def add_till(self, store_code: str) -> Till:
+        store = create_store(self.tenant_id, store_code, f"Store {store_code}")
+        terminal = create_terminal(self.tenant_id, store_code, "1")
+        _, key = create_credential(self.tenant_id, TERMINAL, "till", terminal.terminal_id)
+        till = Till(self.app.test_client(), key, store_code, store.store_id, terminal.terminal_id)
+        self.tills[store_code] = till
+        return till
+
+    def add_card(self) -> str:
+        member = create_member(self.tenant_id)
+        return issue_card(self.tenant_id, member.member_id, a_card_number()).number
+
+    def hq(self, method: str, path: str, json: Any = None) -> TestResponse:
+        headers = {"Authorization": f"Bearer {self.hq_key}"}
+        return self.app.test_client().open(path, method=method, json=json, headers=headers)
+
+
+def a_card_number() -> str:
+    digits = f"6290{next(numbers):011d}"
+    return digits + check_digit(digits)
+
+
+@pytest.fixture
+def make_network(context: APIFlask) -> Callable[..., NetworkForTests]:
+    def make(**overrides: Any) -> NetworkForTests:
+        code = f"net-{next(numbers)}-{uuid4().hex[:6]}"
+        programme = NewProgramme(
+            overrides.pop("base_rate", Decimal(1)),
+            overrides.pop("redemption_value", Decimal(100)),
+            overrides.pop("expiry_policy", "P6M"),
+        )
+        fields = {
+            "code": code,
+            "name": f"Network {code}",
+            "time_zone": "UTC",
+            "currency": "USD",
+            "funding_rate": Decimal(1),
+            "redemption_rate": Decimal(1),
+            "opened_on": date(2026, 1, 1),
+            "days_accepted_late": 2000,
+            **overrides,
+        }
+        tenant_id, hq_key = open_network(NewNetwork(**fields), programme)
+        return NetworkForTests(context, tenant_id, code, hq_key)
+
+    return make
+
+
+@pytest.fixture
+def network(make_network: Callable[..., NetworkForTests]) -> NetworkForTests:
+    network = make_network()
+    for store_code in "ABC":
+        network.add_till(store_code)
+    return network
+
+
+@pytest.fixture
+def till(network: NetworkForTests) -> Till:
+    return network.tills["A"]
+
+
+@pytest.fixture
+def card(network: NetworkForTests) -> str:
+    return network.add_card()

@@ -1,0 +1,116 @@
+"""Example months for the tests of what people read: consistent, so that their sums close."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from settlement.netting.rules import Identity, Rates, StorePoints, position_of, total_of
+from settlement.statements.documents import DayLine, Flow, SettlementDocument, StatementDocument, StoreLine
+from tenants.foundation.months import last_day
+
+RATES = Rates(funding=Decimal("1"), redemption=Decimal("0.9"))
+NOVEMBER = date(2026, 11, 1)
+OPENING = 250_000
+
+
+def settlement_of(
+    flows: list[Flow],
+    issued: dict[str, int],
+    names: dict[str, str] | None = None,
+    participant_name: str = "Northgate Foods Ltd",
+    currency: str = "USD",
+    network_name: str = "Harbour Coffee",
+    rates: Rates = RATES,
+) -> SettlementDocument:
+    """A month that issued `issued` (code -> points) and recovered along `flows`; a fiftieth expired."""
+    lines = tuple(
+        StoreLine(
+            code,
+            (names or {}).get(code, f"Shop {code}"),
+            participant_name,
+            position_of(store_points(number, code, points, flows), rates),
+        )
+        for number, (code, points) in enumerate(issued.items(), start=1)
+    )
+    totals = total_of([line.position for line in lines], OPENING, rates)
+    return SettlementDocument(
+        network_code="harbour",
+        network_name=network_name,
+        currency=currency,
+        time_zone="America/New_York",
+        month=NOVEMBER,
+        closed_at=datetime(2026, 12, 2, 14, 5, tzinfo=UTC),
+        published_at=datetime(2026, 12, 2, 15, 30, tzinfo=UTC),
+        rates=rates,
+        totals=totals,
+        stores=lines,
+        flows=tuple(flows),
+        identities=(Identity("Ledger and lots agree on points outstanding", Decimal(250), Decimal(250)),),
+    )
+
+
+def store_points(number: int, code: str, issued: int, flows: list[Flow]) -> StorePoints:
+    recovered = sum(flow.points for flow in flows if flow.redeeming_code == code)
+    return StorePoints(UUID(int=number), issued, recovered, expired=issued // 50)
+
+
+def small_settlement(**changes: object) -> SettlementDocument:
+    flows = [
+        Flow("S1", "S1", 40_000),
+        Flow("S1", "S2", 12_345),
+        Flow("S2", "S1", 30_001),
+        Flow("HQ", "S1", 500),
+        Flow("S3", "S1", 7_000),
+    ]
+    return settlement_of(flows, {"S1": 123_456, "S2": 80_000, "S3": 9_999}, **changes)
+
+
+def zero_settlement(**changes: object) -> SettlementDocument:
+    return settlement_of([], {"S1": 0}, **changes)
+
+
+def wide_settlement(count: int, scale: int = 1, **changes: object) -> SettlementDocument:
+    """`count` stores besides S1, each with flows from and to S1."""
+    codes = [f"C{number:04d}" for number in range(count)]
+    names = {code: f"{number} Long Avenue, Riverside Shopping Centre" for number, code in enumerate(codes)}
+    flows = [Flow("S1", "S1", 999 * scale)]
+    flows += [Flow("S1", code, (number * 37 % 900 + 10) * scale) for number, code in enumerate(codes)]
+    flows += [Flow(code, "S1", (number * 53 % 800 + 10) * scale) for number, code in enumerate(codes)]
+    issued = {"S1": 400_000 * scale} | dict.fromkeys(codes, 5_000 * scale)
+    return settlement_of(flows, issued, **({"names": names} | changes))
+
+
+def statement_of(settlement: SettlementDocument, code: str = "S1") -> StatementDocument:
+    line = next(line for line in settlement.stores if line.store_code == code)
+    recovered = sum(flow.points for flow in settlement.flows if flow.issuing_code == code)
+    position = line.position
+    return StatementDocument(
+        settlement=settlement,
+        line=line,
+        opening_outstanding=OPENING,
+        own_points_recovered=recovered,
+        closing_outstanding=OPENING + position.issued - recovered - position.expired,
+        days=days_of(settlement.month, position.issued, position.recovered, position.expired),
+        counter_flows=tuple(
+            flow
+            for flow in settlement.flows
+            if code in (flow.issuing_code, flow.redeeming_code) and flow.issuing_code != flow.redeeming_code
+        ),
+        store_id=position.store_id,
+    )
+
+
+def days_of(month: date, issued: int, recovered: int, expired: int) -> tuple[DayLine, ...]:
+    """The month's points by day in uneven shares; the last day takes what is left."""
+    count = last_day(month).day
+    shares = [1 + (day * 7) % 11 for day in range(count)]
+    columns = [split(total, shares) for total in (issued, recovered, expired)]
+    days = [month + timedelta(days=number) for number in range(count)]
+    return tuple(DayLine(day, *points) for day, points in zip(days, zip(*columns, strict=True), strict=True))
+
+
+def split(total: int, shares: list[int]) -> list[int]:
+    parts = [total * share // sum(shares) for share in shares]
+    return [*parts[:-1], total - sum(parts[:-1])]
