@@ -255,12 +255,13 @@ CREATE TABLE settlement.windows (
     closing_outstanding bigint,
     hq_net bigint,
     rounding numeric(24, 6),
+    identities jsonb,
     PRIMARY KEY (tenant_id, month),
     CONSTRAINT windows_published_check CHECK (
         (published_at IS NULL AND num_nonnulls(issued, recovered, expired, opening_outstanding,
-                                               closing_outstanding, hq_net, rounding) = 0)
+                                               closing_outstanding, hq_net, rounding, identities) = 0)
         OR (published_at IS NOT NULL AND num_nulls(issued, recovered, expired, opening_outstanding,
-                                                   closing_outstanding, hq_net, rounding) = 0)),
+                                                   closing_outstanding, hq_net, rounding, identities) = 0)),
     CONSTRAINT windows_outstanding_check
         CHECK (closing_outstanding = opening_outstanding + issued - recovered - expired)
 );
@@ -289,12 +290,24 @@ CREATE TABLE settlement.flows (
     PRIMARY KEY (tenant_id, month, funder_id, redeeming_store_id),
     FOREIGN KEY (tenant_id, month) REFERENCES settlement.windows
 );
+-- A store's points by business date, which lies before the month for events that came late.
+CREATE TABLE settlement.days (
+    tenant_id uuid NOT NULL,
+    month date NOT NULL,
+    store_id uuid NOT NULL,
+    day date NOT NULL,
+    issued bigint NOT NULL,
+    recovered bigint NOT NULL,
+    expired bigint NOT NULL,
+    PRIMARY KEY (tenant_id, month, store_id, day),
+    FOREIGN KEY (tenant_id, month) REFERENCES settlement.windows
+);
 """
 
 TABLES_WITH_TENANT = """
 tenants.networks tenants.participants tenants.stores tenants.terminals tenants.credentials tenants.members
 tenants.cards programme.versions ledger.books ledger.wallets ledger.transfers ledger.lots ledger.postings
-settlement.windows settlement.positions settlement.flows
+settlement.windows settlement.positions settlement.flows settlement.days
 """.split()
 
 ROW_LEVEL_SECURITY = """
@@ -312,9 +325,9 @@ GRANT SELECT, INSERT ON ledger.books, ledger.wallets, ledger.lots TO clearinghou
 GRANT UPDATE (first_open_month) ON ledger.books TO clearinghouse_app;
 GRANT UPDATE (balance, deficit, chain_length, chain_head) ON ledger.wallets TO clearinghouse_app;
 GRANT UPDATE (remaining, expired) ON ledger.lots TO clearinghouse_app;
-GRANT SELECT, INSERT ON settlement.windows, settlement.positions, settlement.flows TO clearinghouse_app;
-GRANT UPDATE (published_at, issued, recovered, expired, opening_outstanding, closing_outstanding, hq_net, rounding)
-    ON settlement.windows TO clearinghouse_app;
+GRANT SELECT, INSERT ON settlement.windows, settlement.positions, settlement.flows, settlement.days TO clearinghouse_app;
+GRANT UPDATE (published_at, issued, recovered, expired, opening_outstanding, closing_outstanding, hq_net, rounding,
+    identities) ON settlement.windows TO clearinghouse_app;
 """
 
 

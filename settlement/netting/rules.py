@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
@@ -18,14 +19,15 @@ REMIT, RECEIVE, NONE = "remit", "receive", "none"
 
 
 @dataclass(frozen=True)
-class StorePoints:
-    """What the ledger says of one store and month, in points.
+class StoreDay:
+    """What the ledger says of one store and business date, in points.
 
     `issued` is net of what reversed accruals took back, `recovered` net of reversed redemptions, `expired` is of
-    points that this store issued. Each can be negative in a month that reverses more than it posts.
+    points that this store issued. Each can be negative where more was reversed than posted.
     """
 
     store_id: UUID
+    day: date
     issued: int
     recovered: int
     expired: int
@@ -99,15 +101,26 @@ def direction_of(net: int) -> str:
     return RECEIVE if net < 0 else NONE
 
 
-def position_of(points: StorePoints, rates: Rates) -> Position:
+def position_of(store_id: UUID, days: Iterable[StoreDay], rates: Rates) -> Position:
+    days = list(days)
+    issued = sum(day.issued for day in days)
+    recovered = sum(day.recovered for day in days)
     return Position(
-        points.store_id,
-        points.issued,
-        points.recovered,
-        points.expired,
-        to_pay=round_half_even(points.issued * rates.funding),
-        to_receive=round_half_even(points.recovered * rates.redemption),
+        store_id,
+        issued,
+        recovered,
+        expired=sum(day.expired for day in days),
+        to_pay=round_half_even(issued * rates.funding),
+        to_receive=round_half_even(recovered * rates.redemption),
     )
+
+
+def net_stores(store_ids: Iterable[UUID], days: Iterable[StoreDay], rates: Rates) -> list[Position]:
+    """A position for every store, in the order given, also for one without points."""
+    by_store: dict[UUID, list[StoreDay]] = {store_id: [] for store_id in store_ids}
+    for day in days:
+        by_store[day.store_id].append(day)
+    return [position_of(store_id, of_store, rates) for store_id, of_store in by_store.items()]
 
 
 def total_of(positions: Iterable[Position], opening_outstanding: int, rates: Rates) -> Totals:
@@ -125,3 +138,46 @@ def total_of(positions: Iterable[Position], opening_outstanding: int, rates: Rat
         hq_net=-net,
         rounding=net - (issued * rates.funding - recovered * rates.redemption),
     )
+
+
+def prove(
+    positions: Iterable[Position],
+    totals: Totals,
+    flows: dict[tuple[UUID, UUID], int],
+    outstanding_by_lots: int,
+    rates: Rates,
+) -> list[Identity]:
+    """The sums that must agree before a month is published.
+
+    With one rate for both ways the money identity reads: the sum of the nets is rate x (change in points
+    outstanding + points expired), the float that head office holds against points not yet redeemed.
+    """
+    positions = list(positions)
+    nets = sum(p.net for p in positions)
+    recovered_by_store = {p.store_id: p.recovered for p in positions if p.recovered}
+    recovered_by_flow: dict[UUID, int] = {}
+    for (_, store_id), points in flows.items():
+        recovered_by_flow[store_id] = recovered_by_flow.get(store_id, 0) + points
+    disagreeing = {
+        store_id
+        for store_id in recovered_by_store.keys() | recovered_by_flow.keys()
+        if recovered_by_store.get(store_id, 0) != recovered_by_flow.get(store_id, 0)
+    }
+    change = outstanding_by_lots - totals.opening_outstanding
+    float_held = rates.funding * (change + totals.expired) + (rates.funding - rates.redemption) * totals.recovered
+    return [
+        Identity("stores' nets and head office sum to zero", Decimal(nets + totals.hq_net), Decimal(0)),
+        Identity(
+            "points outstanding by postings and by lots",
+            Decimal(totals.closing_outstanding),
+            Decimal(outstanding_by_lots),
+        ),
+        Identity(
+            "sum of nets before rounding and rate x (change in outstanding by lots + expired)",
+            nets - totals.rounding,
+            float_held,
+        ),
+        Identity(
+            "stores whose recovered points differ from the matrix", Decimal(len(disagreeing)), Decimal(0)
+        ),
+    ]

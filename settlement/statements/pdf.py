@@ -11,6 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache, partial
 from io import BytesIO
@@ -20,6 +21,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
+from reportlab import rl_config
 from reportlab.lib.colors import HexColor
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -41,6 +43,9 @@ from settlement.netting.rules import RECEIVE, REMIT
 from settlement.statements.documents import DayLine, Flow, SettlementDocument, StatementDocument
 from settlement.statements.files import put_in_place
 from tenants.foundation.money import minor_digits, show_money
+
+# Binary instead of ASCII 85 streams: files are a fifth smaller and written a tenth faster.
+rl_config.useA85 = 0
 
 # All lengths are in points, 1/72 inch.
 PAGE_WIDTH, PAGE_HEIGHT = A4
@@ -67,7 +72,7 @@ WIDEST_CHARACTER = 0.584  # The plus sign, the widest of a number in Helvetica; 
 
 TEXT = ParagraphStyle("text", fontName=REGULAR, fontSize=TEXT_SIZE, leading=11, textColor=INK)
 NOTE = ParagraphStyle("note", parent=TEXT, fontSize=SMALL_SIZE, leading=10, textColor=GREY)
-SECTION = ParagraphStyle("section", parent=TEXT, fontName=BOLD, fontSize=10, leading=13, textColor=ACCENT)
+SECTION = ParagraphStyle("section", parent=TEXT, fontName=BOLD, fontSize=10, leading=15, textColor=ACCENT)
 STORE = ParagraphStyle("store", parent=TEXT, fontName=BOLD, fontSize=15, leading=18)
 NETWORK = ParagraphStyle("network", parent=TEXT, fontName=BOLD, fontSize=10, leading=13, textColor=ACCENT)
 KIND = ParagraphStyle("kind", parent=NETWORK, fontName=REGULAR, textColor=GREY, alignment=TA_RIGHT)
@@ -82,6 +87,8 @@ COUNTER_NOTE = (
     "Difference = own points recovered there, less their points recovered here. "
     "Every store settles with head office alone; nothing is paid from store to store."
 )
+
+EARLIER_NOTE = "Earlier: events of earlier months that arrived after those months had closed."
 
 # Letters of other Latin alphabets are in neither font: they are printed without their mark.
 MARKED_LATIN = re.compile(r"LATIN (CAPITAL|SMALL) LETTER (?:DOTLESS )?([A-Z])(?: WITH .*)?")
@@ -105,7 +112,7 @@ def write_statement_pdf(statement: StatementDocument, path: Path) -> None:
         creator="clearinghouse",
         invariant=1,
     )
-    footer = f"{settlement.network_name} · {month} · {line.store_code} {line.store_name}"
+    footer = f"{month} · {line.store_code} {line.store_name} · {settlement.network_name}"
     template.build(story_of(statement), canvasmaker=partial(NumberedCanvas, footer=footer))
     put_in_place(path, content.getvalue())
 
@@ -118,7 +125,7 @@ def story_of(statement: StatementDocument) -> list[Flowable]:
         Spacer(0, 12),
         side_by_side(outstanding_block(statement), amount_block(statement)),
         Spacer(0, 12),
-        KeepTogether(days_block(statement.days)),
+        KeepTogether(days_block(statement)),
         Spacer(0, 12),
         *counter_store_block(statement),
     ]
@@ -189,7 +196,7 @@ def amount_band(statement: StatementDocument) -> Table:
     words_width = stringWidth(words, BOLD, size) + 14
     style = [
         ("BACKGROUND", (0, 0), (-1, -1), BAND),
-        ("LINEBEFORE", (0, 0), (0, -1), 3, ACCENT),
+        ("LINEBEFORE", (0, 0), (0, -1), 3, ACCENT, "butt"),
         ("FONT", (0, 0), (-1, -1), BOLD, size),
         ("TEXTCOLOR", (0, 0), (-1, -1), INK),
         ("ALIGN", (1, 0), (1, 0), "RIGHT"),
@@ -259,18 +266,39 @@ def rounding_note(statement: StatementDocument) -> list[Flowable]:
     ]
 
 
-def days_block(days: Sequence[DayLine]) -> list[Flowable]:
-    rows = [[f"{day.day:%a %d}", f"{day.issued:,}", f"{day.recovered:,}", f"{day.expired:,}"] for day in days]
-    totals = [sum(column) for column in zip(*((d.issued, d.recovered, d.expired) for d in days), strict=True)]
-    cells = [DAY_HEAD, *rows, ["Month", *(f"{total:,}" for total in totals)]]
+def days_block(statement: StatementDocument) -> list[Flowable]:
+    month = statement.settlement.month
+    days = with_earlier_days_as_one(month, statement.days)
+    rows = [
+        [f"{day.day:%a %d}" if day.day >= month else "Earlier", *(f"{count:,}" for count in counts_of(day))]
+        for day in days
+    ]
+    totals = [f"{sum(column):,}" for column in zip(*map(counts_of, days), strict=True)]
+    cells = [DAY_HEAD, *rows, ["Month", *totals]]
     heights = [DAY_ROW_HEIGHT] * len(cells)
     table = number_table(cells, [DAYS_WIDTH - 3 * 72, 72, 72, 72], heights, head_rows=1, total_rows=1)
     gap = 16
     bars = DayBars(days, WIDTH - DAYS_WIDTH - gap)
+    has_earlier = days[0].day < month
     return [
         paragraph("The month by day, in points", SECTION),
         Table([[table, "", bars]], [DAYS_WIDTH, gap, WIDTH - DAYS_WIDTH - gap], style=FLUSH),
+        *([paragraph(EARLIER_NOTE, NOTE)] if has_earlier else []),
     ]
+
+
+def with_earlier_days_as_one(month: date, days: Sequence[DayLine]) -> list[DayLine]:
+    """Late events can be of any day of earlier months: one line for all keeps the table on its page."""
+    earlier = [counts_of(day) for day in days if day.day < month]
+    in_month = [day for day in days if day.day >= month]
+    if not earlier:
+        return in_month
+    issued, recovered, expired = (sum(column) for column in zip(*earlier, strict=True))
+    return [DayLine(month - timedelta(days=1), issued, recovered, expired), *in_month]
+
+
+def counts_of(day: DayLine) -> tuple[int, int, int]:
+    return day.issued, day.recovered, day.expired
 
 
 class DayBars(Flowable):
@@ -459,9 +487,10 @@ def major_rate(rate: Decimal, currency: str) -> str:
 
 def paragraph(text: str, style: ParagraphStyle) -> Paragraph:
     """`text` as it is, never as markup, in as many fonts as it needs."""
-    runs = font_runs(printable(text), style.fontName)
-    if len(runs) <= 1 and runs[0][0] == style.fontName:
+    text = printable(text)
+    if is_western(text):
         return Paragraph(escape(text), style)
+    runs = font_runs(text, style.fontName)
     markup = "".join(f'<font name="{font}">{escape(run)}</font>' for font, run in runs)
     return Paragraph(markup, wrapping_anywhere(style))
 

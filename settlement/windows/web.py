@@ -1,3 +1,117 @@
+"""The face that HQ finance sees, under /v1/settlement."""
+
+from __future__ import annotations
+
+from typing import Any
+
 from apiflask import APIBlueprint
+from flask import Response, send_file
+
+from settlement.statements.jobs import enqueue_documents
+from settlement.statements.service import load_settlement, render_export, render_statements
+from settlement.statements.show import position_as_json, settlement_as_json, totals_as_json
+from settlement.windows.schemas import (
+    FlowsSchema,
+    PositionsSchema,
+    RenderingSchema,
+    SettlementSchema,
+    WindowListSchema,
+)
+from settlement.windows.service import close_month, list_windows
+from settlement.windows.tables import Window
+from tenants.credentials.service import HQ, Principal
+from tenants.credentials.web import authenticated
+from tenants.foundation import ids
+from tenants.foundation.months import parse_month, show_month
+from tenants.foundation.web import answer
 
 settlement = APIBlueprint("settlement", __name__, url_prefix="/v1/settlement", tag="Settlement")
+
+
+@settlement.get("/windows")
+@authenticated(HQ)
+@settlement.output(WindowListSchema)
+def get_windows(principal: Principal) -> Response:
+    """List the closed months, oldest first, and the first open one"""
+    windows, first_open = list_windows(principal.tenant_id)
+    return answer({"windows": [show_window(w) for w in windows], "first_open_month": show_month(first_open)})
+
+
+def show_window(window: Window) -> dict[str, Any]:
+    return {
+        "month": show_month(window.month),
+        "state": "published" if window.published_at else "closed",
+        "closed_at": window.closed_at.isoformat(),
+        "closed_by": window.closed_by,
+        "published_at": window.published_at.isoformat() if window.published_at else None,
+    }
+
+
+@settlement.post("/windows/<month>/close")
+@authenticated(HQ)
+@settlement.output(SettlementSchema)
+def post_close(principal: Principal, month: str) -> Response:
+    """Close a month, net it and publish it
+
+    Months close in turn, once they are over. Send it again after an interruption: it goes on where it was.
+    """
+    day = parse_month(month)
+    close_month(principal.tenant_id, day, f"key {ids.show(ids.KEY, principal.credential_id)}")
+    return answer(settlement_as_json(load_settlement(principal.tenant_id, day)))
+
+
+@settlement.get("/windows/<month>")
+@authenticated(HQ)
+@settlement.output(SettlementSchema)
+def get_window(principal: Principal, month: str) -> Response:
+    """A published month: totals, identities, every position"""
+    return answer(settlement_as_json(load_settlement(principal.tenant_id, parse_month(month))))
+
+
+@settlement.get("/windows/<month>/positions")
+@authenticated(HQ)
+@settlement.output(PositionsSchema)
+def get_positions(principal: Principal, month: str) -> Response:
+    """What each store remits or receives"""
+    document = load_settlement(principal.tenant_id, parse_month(month))
+    return answer({**totals_as_json(document), "positions": [position_as_json(line) for line in document.stores]})
+
+
+@settlement.get("/windows/<month>/flows")
+@authenticated(HQ)
+@settlement.output(FlowsSchema)
+def get_flows(principal: Principal, month: str) -> Response:
+    """The issuing x redeeming matrix: its cells that are not zero"""
+    document = load_settlement(principal.tenant_id, parse_month(month))
+    flows = [
+        {"issuing_store": f.issuing_code, "redeeming_store": f.redeeming_code, "points": f.points}
+        for f in document.flows
+    ]
+    return answer({"month": show_month(document.month), "flows": flows})
+
+
+@settlement.get("/windows/<month>/exports/<name>")
+@authenticated(HQ)
+def get_export(principal: Principal, month: str, name: str) -> Response:
+    """settlement.xlsx, positions.csv or flows.csv"""
+    document = load_settlement(principal.tenant_id, parse_month(month))
+    return send_file(render_export(document, name), as_attachment=True)
+
+
+@settlement.get("/windows/<month>/statements/<store>")
+@authenticated(HQ)
+def get_statement(principal: Principal, month: str, store: str) -> Response:
+    """A store's statement as PDF"""
+    document = load_settlement(principal.tenant_id, parse_month(month))
+    [path] = render_statements(document, principal.tenant_id, {store})
+    return send_file(path, mimetype="application/pdf")
+
+
+@settlement.post("/windows/<month>/documents")
+@authenticated(HQ)
+@settlement.output(RenderingSchema, status_code=202)
+def post_documents(principal: Principal, month: str) -> Response:
+    """Have the workers write every document of a month"""
+    document = load_settlement(principal.tenant_id, parse_month(month))
+    return answer({"jobs": enqueue_documents(principal.tenant_id, document)}, 202)
+

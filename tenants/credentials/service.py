@@ -21,12 +21,13 @@ from tenants.credentials.tables import Credential
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import NotFound, Unauthenticated
-from tenants.networks.service import get_network
+from tenants.networks.service import check_name, get_network
 from tenants.stores.tables import Store
-from tenants.terminals.service import find_terminal
+from tenants.terminals.service import check_terminal_in_use
 from tenants.terminals.tables import Terminal
 
 TERMINAL, HQ = "terminal", "hq"
+ID_PREFIX = "key"
 PREFIXES = {TERMINAL: "pos_", HQ: "hq_"}
 
 # How long a worker trusts what it read of a key: a revoked key dies within this time.
@@ -53,8 +54,9 @@ def create_credential(
     tenant_id: UUID, role: str, label: str, terminal_id: UUID | None = None
 ) -> tuple[Credential, str]:
     """The key is returned here and never again: only its hash is kept."""
+    check_name(label)
     if terminal_id is not None:
-        find_terminal(tenant_id, terminal_id)
+        check_terminal_in_use(tenant_id, terminal_id)
     key = PREFIXES[role] + base64.urlsafe_b64encode(tenant_id.bytes + os.urandom(32)).decode()
     credential = Credential(
         tenant_id=tenant_id,
@@ -71,15 +73,21 @@ def create_credential(
     return credential, key
 
 
-def list_credentials(tenant_id: UUID) -> list[Credential]:
+def list_credentials(
+    tenant_id: UUID, after: UUID | None = None, limit: int | None = None
+) -> list[Credential]:
+    """Oldest first, those made after the key `after`; revoked ones too."""
+    statement = select(Credential).order_by(Credential.credential_id).limit(limit)
+    if after is not None:
+        statement = statement.where(Credential.credential_id > after)
     with unit_of_work(tenant_id) as session:
-        return list(session.scalars(select(Credential).order_by(Credential.credential_id)))
+        return list(session.scalars(statement))
 
 
 def revoke_credential(tenant_id: UUID, credential_id: UUID) -> Credential:
     """Revoking twice keeps the first time."""
     with unit_of_work(tenant_id) as session:
-        credential = session.get(Credential, (tenant_id, credential_id))
+        credential = session.get(Credential, (tenant_id, credential_id), with_for_update=True)
         if credential is None:
             raise NotFound("There is no such key in this network.", code="key_unknown")
         credential.revoked_at = credential.revoked_at or clock.now()

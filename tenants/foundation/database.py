@@ -73,7 +73,7 @@ def posting_engine(url: str, pool_size: int = 8) -> Engine:
 
 
 @contextmanager
-def unit_of_work(tenant_id: UUID) -> Iterator[scoped_session[Session]]:
+def unit_of_work(tenant_id: UUID, isolation: str = "READ COMMITTED") -> Iterator[scoped_session[Session]]:
     """One transaction that sees and writes the rows of one network; commits unless it raises.
 
     Objects that leave it are plain values: detached, with what was read. Units do not nest.
@@ -81,6 +81,7 @@ def unit_of_work(tenant_id: UUID) -> Iterator[scoped_session[Session]]:
     session = db.session
     assert not session().in_transaction(), "a unit of work is open already"
     try:
+        session.connection(execution_options={"isolation_level": isolation})
         enter_tenant(session, tenant_id)
         yield session
         session.commit()

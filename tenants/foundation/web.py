@@ -16,10 +16,10 @@ from apiflask import APIFlask
 from apiflask.scaffold import _annotate
 from flask import Response, request
 from marshmallow import Schema, ValidationError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from werkzeug.exceptions import HTTPException
 
-from tenants.foundation.errors import ClearinghouseError, InvalidInput, Unavailable
+from tenants.foundation.errors import ClearinghouseError, Conflict, InvalidInput, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,10 @@ def answer(payload: Any, status: int = 200, headers: dict[str, str] | None = Non
     return Response(text, status, headers, mimetype="application/json")
 
 
-def body(schema: type[Schema]) -> Callable[[View], View]:
+def body(schema: type[Schema], optional: bool = False) -> Callable[[View], View]:
     """Parse and check the JSON body and pass it to the view as `body`; documents it in OpenAPI too.
 
+    `optional`: no body at all counts as an empty object.
     APIFlask's own `input` lets a body through to a stack trace that is nested too deep or holds a
     number of thousands of digits.
     """
@@ -55,7 +56,8 @@ def body(schema: type[Schema]) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def with_body(*args: Any, **kwargs: Any) -> Any:
-            return view(*args, body=load(instance, parse_json(request.get_data())), **kwargs)
+            data = request.get_data() or (b"{}" if optional else b"")
+            return view(*args, body=load(instance, parse_json(data)), **kwargs)
 
         _annotate(with_body, body=instance, content_type="application/json")
         return with_body  # type: ignore[return-value]
@@ -115,6 +117,10 @@ def problem(status: int, code: str, detail: str, **members: Any) -> Response:
 def explain_database_error(error: Exception) -> ClearinghouseError | None:
     """What a database error means for whoever is asking; None when it is a bug of ours."""
     cause = error.orig if isinstance(error, DBAPIError) else error
+    # Two requests at the same moment: the checks of both passed before either had written. Only through
+    # SQLAlchemy: the posting function tries again, and a till must not take its violation for a refusal.
+    if isinstance(error, IntegrityError) and isinstance(cause, psycopg2.errors.UniqueViolation):
+        return Conflict("This exists already.", code="already_exists")
     if isinstance(cause, UNDEFINED_OBJECTS):
         return Unavailable(
             "The database has not been set up for this release: run `clearinghouse init`.",

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import re
+import secrets
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.scoping import scoped_session
 
 from tenants.foundation import clock, ids
-from tenants.foundation.database import db, unit_of_work
+from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, NotFound
 from tenants.foundation.luhn import check_digit, is_card_number
 from tenants.members.tables import Card, Member
+from tenants.networks.service import check_name
 
 ACTIVE, BLOCKED, REPLACED = "active", "blocked", "replaced"
 
@@ -21,19 +25,36 @@ CARD_TRANSITIONS = {
     ("replace", BLOCKED): REPLACED,
 }
 
-# Generated numbers: this, twelve digits of the card's own id, the check digit.
+PARTICIPLES = {"block": "blocked", "unblock": "unblocked", "replace": "replaced"}
+
+# Generated numbers: this, twelve random digits, the check digit.
 GENERATED_PREFIX = "629"
+
+# As a till's order_ref: what fits on a receipt.
+REFERENCE_PATTERN = r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}"
 
 
 def create_member(tenant_id: UUID, reference: str | None = None, name: str | None = None) -> Member:
+    if name is not None:
+        check_name(name)
+    if reference is not None:
+        check_reference(reference)
     with unit_of_work(tenant_id) as session:
-        if reference and session.scalar(select(Member.member_id).where(Member.reference == reference)):
+        if reference is not None and session.scalar(select(Member.member_id).where(Member.reference == reference)):
             raise Conflict(f"There is a member with reference {reference!r} already.", code="member_exists")
         member = Member(
             tenant_id=tenant_id, member_id=ids.new_id(), reference=reference, name=name, created_at=clock.now()
         )
         session.add(member)
     return member
+
+
+def check_reference(reference: str) -> None:
+    if not re.fullmatch(REFERENCE_PATTERN, reference):
+        raise InvalidInput(
+            f"{reference!r} is not a member's reference: 1 to 64 characters without control characters.",
+            code="invalid_reference",
+        )
 
 
 def find_member(tenant_id: UUID, member_id: UUID) -> Member:
@@ -44,10 +65,16 @@ def find_member(tenant_id: UUID, member_id: UUID) -> Member:
     return member
 
 
-def list_members(tenant_id: UUID, after: UUID | None = None, limit: int = 100) -> list[Member]:
+def list_members(
+    tenant_id: UUID, after: UUID | None = None, limit: int = 100, reference: str | None = None
+) -> list[Member]:
+    """Oldest first, those made after the member `after`; with `reference` the one who has it."""
     statement = select(Member).order_by(Member.member_id).limit(limit)
     if after is not None:
         statement = statement.where(Member.member_id > after)
+    if reference is not None:
+        check_reference(reference)
+        statement = statement.where(Member.reference == reference)
     with unit_of_work(tenant_id) as session:
         return list(session.scalars(statement))
 
@@ -58,9 +85,14 @@ def list_cards(tenant_id: UUID, member_id: UUID) -> list[Card]:
 
 
 def find_card(tenant_id: UUID, number: str) -> Card:
-    check_card_number(number)
     with unit_of_work(tenant_id) as session:
-        card = session.scalar(select(Card).where(Card.number == number))
+        return load_card(session, number)
+
+
+def load_card(session: scoped_session[Session], number: str, for_update: bool = False) -> Card:
+    check_card_number(number)
+    statement = select(Card).where(Card.number == number)
+    card = session.scalar(statement.with_for_update() if for_update else statement)
     if card is None:
         raise NotFound("There is no such card in this network.", code="card_unknown")
     return card
@@ -81,17 +113,17 @@ def issue_card(tenant_id: UUID, member_id: UUID, number: str | None = None) -> C
         return add_card(session, tenant_id, member_id, number)
 
 
-def add_card(session: Session, tenant_id: UUID, member_id: UUID, number: str | None) -> Card:
-    card_id = ids.new_id()
+def add_card(
+    session: scoped_session[Session], tenant_id: UUID, member_id: UUID, number: str | None
+) -> Card:
     if number is None:
-        digits = f"{GENERATED_PREFIX}{card_id.int % 10**12:012d}"
-        number = digits + check_digit(digits)
+        number = generate_number(session)
     check_card_number(number)
-    if session.scalar(select(Card.card_id).where(Card.number == number)):
+    if card_exists(session, number):
         raise Conflict("There is a card with this number already.", code="card_exists")
     card = Card(
         tenant_id=tenant_id,
-        card_id=card_id,
+        card_id=ids.new_id(),
         member_id=member_id,
         number=number,
         status=ACTIVE,
@@ -101,20 +133,31 @@ def add_card(session: Session, tenant_id: UUID, member_id: UUID, number: str | N
     return card
 
 
+def generate_number(session: scoped_session[Session]) -> str:
+    """A number that no card of the network has: among a million cards, one in a million is hit at first."""
+    while True:
+        digits = f"{GENERATED_PREFIX}{secrets.randbelow(10**12):012d}"
+        number = digits + check_digit(digits)
+        if not card_exists(session, number):
+            return number
+
+
+def card_exists(session: scoped_session[Session], number: str) -> bool:
+    return session.scalar(select(Card.card_id).where(Card.number == number)) is not None
+
+
 def change_card(tenant_id: UUID, number: str, action: str) -> Card:
     """Block or unblock; raises `Conflict` when the card's state does not allow it."""
-    card = find_card(tenant_id, number)
-    with unit_of_work(tenant_id):
-        card = db.session.merge(card)
+    with unit_of_work(tenant_id) as session:
+        card = load_card(session, number, for_update=True)
         card.status = next_card_state(action, card.status)
     return card
 
 
 def replace_card(tenant_id: UUID, number: str, new_number: str | None = None) -> Card:
     """A new card of the same member; the old one stops working and names the new one. Points stay the member's."""
-    old = find_card(tenant_id, number)
     with unit_of_work(tenant_id) as session:
-        old = session.merge(old)
+        old = load_card(session, number, for_update=True)
         status = next_card_state("replace", old.status)
         card = add_card(session, tenant_id, old.member_id, new_number)
         session.flush()
@@ -125,5 +168,5 @@ def replace_card(tenant_id: UUID, number: str, new_number: str | None = None) ->
 def next_card_state(action: str, status: str) -> str:
     following = CARD_TRANSITIONS.get((action, status))
     if following is None:
-        raise Conflict(f"A card that is {status} can't be {action}ed.", code=f"card_{status}")
+        raise Conflict(f"A card that is {status} can't be {PARTICIPLES[action]}.", code=f"card_{status}")
     return following

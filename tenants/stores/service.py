@@ -2,35 +2,68 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select, update
 
 from tenants.foundation import clock, ids
-from tenants.foundation.database import db, unit_of_work
+from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, NotFound
+from tenants.networks.service import check_code, check_name
 from tenants.stores.tables import Participant, Store
 
 
-def list_participants(tenant_id: UUID) -> list[Participant]:
+ACTIVE, CLOSED = "active", "closed"
+
+
+def list_participants(
+    tenant_id: UUID, after: str | None = None, limit: int | None = None
+) -> list[Participant]:
+    """By code, those that follow the code `after`."""
+    statement = select(Participant).order_by(Participant.code).limit(limit)
+    if after is not None:
+        statement = statement.where(Participant.code > after)
     with unit_of_work(tenant_id) as session:
-        return list(session.scalars(select(Participant).order_by(Participant.code)))
+        return list(session.scalars(statement))
 
 
-def list_stores(tenant_id: UUID) -> list[tuple[Store, Participant]]:
+def list_stores(
+    tenant_id: UUID, after: str | None = None, limit: int | None = None
+) -> list[tuple[Store, Participant]]:
+    """By code, those that follow the code `after`."""
+    statement = stores_and_owners().order_by(Store.code).limit(limit)
+    if after is not None:
+        statement = statement.where(Store.code > after)
+    with unit_of_work(tenant_id) as session:
+        return [(store, participant) for store, participant in session.execute(statement)]
+
+
+def stores_and_owners() -> Select[tuple[Store, Participant]]:
     join = (Participant.tenant_id == Store.tenant_id) & (Participant.participant_id == Store.participant_id)
-    with unit_of_work(tenant_id) as session:
-        rows = session.execute(select(Store, Participant).join(Participant, join).order_by(Store.code))
-        return [(store, participant) for store, participant in rows]
+    return select(Store, Participant).join(Participant, join)
 
 
 def find_store(tenant_id: UUID, code: str) -> Store:
+    return find_store_and_owner(tenant_id, code)[0]
+
+
+def find_store_and_owner(tenant_id: UUID, code: str) -> tuple[Store, Participant]:
+    check_code(code)
     with unit_of_work(tenant_id) as session:
-        store = session.scalar(select(Store).where(Store.code == code))
-    if store is None:
+        row = session.execute(stores_and_owners().where(Store.code == code)).one_or_none()
+    if row is None:
         raise NotFound(f"There is no store {code!r} in this network.", code="store_unknown")
+    return row.Store, row.Participant
+
+
+def find_open_store(tenant_id: UUID, code: str) -> Store:
+    store = find_store(tenant_id, code)
+    if store.status == CLOSED:
+        raise Conflict(f"Store {code!r} is closed.", code="store_closed")
     return store
 
 
 def create_participant(tenant_id: UUID, code: str, name: str) -> Participant:
+    check_code(code)
+    check_name(name)
     with unit_of_work(tenant_id) as session:
         if session.scalar(select(Participant.participant_id).where(Participant.code == code)):
             raise Conflict(f"There is a participant {code!r} already.", code="participant_exists")
@@ -43,6 +76,8 @@ def create_participant(tenant_id: UUID, code: str, name: str) -> Participant:
 
 def create_store(tenant_id: UUID, code: str, name: str, participant_code: str | None = None) -> Store:
     """Without `participant_code` the store is its own legal entity: a participant of its code and name."""
+    check_code(code)
+    check_name(name)
     with unit_of_work(tenant_id) as session:
         if session.scalar(select(Store.store_id).where(Store.code == code)):
             raise Conflict(f"There is a store {code!r} already.", code="store_exists")
@@ -61,7 +96,7 @@ def create_store(tenant_id: UUID, code: str, name: str, participant_code: str | 
             participant_id=participant.participant_id,
             code=code,
             name=name,
-            status="active",
+            status=ACTIVE,
             created_at=clock.now(),
         )
         session.add(store)
@@ -69,7 +104,10 @@ def create_store(tenant_id: UUID, code: str, name: str, participant_code: str | 
 
 
 def close_store(tenant_id: UUID, code: str) -> None:
-    """Its terminals are refused from now on; what it issued and recovered stays and settles."""
+    """Its terminals are refused from now on; what it issued and recovered stays and settles.
+
+    Closing it again changes nothing.
+    """
     store = find_store(tenant_id, code)
-    with unit_of_work(tenant_id):
-        db.session.merge(store).status = "closed"
+    with unit_of_work(tenant_id) as session:
+        session.execute(update(Store).where(Store.store_id == store.store_id).values(status=CLOSED))

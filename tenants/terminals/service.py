@@ -2,25 +2,38 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, NotFound
-from tenants.stores.service import find_store
+from tenants.networks.service import check_code
+from tenants.stores.service import CLOSED, find_open_store, find_store
 from tenants.stores.tables import Store
 from tenants.terminals.tables import Terminal
 
 
-def list_terminals(tenant_id: UUID) -> list[tuple[Terminal, Store]]:
-    join = (Store.tenant_id == Terminal.tenant_id) & (Store.store_id == Terminal.store_id)
+def list_terminals(
+    tenant_id: UUID, store_code: str | None = None, after: str | None = None, limit: int | None = None
+) -> list[tuple[Terminal, Store]]:
+    """By codes of store and terminal; of one store, those that follow the terminal's code `after`."""
+    statement = terminals_and_stores().order_by(Store.code, Terminal.code).limit(limit)
+    if store_code is not None:
+        statement = statement.where(Store.store_id == find_store(tenant_id, store_code).store_id)
+    if after is not None:
+        statement = statement.where(Terminal.code > after)
     with unit_of_work(tenant_id) as session:
-        rows = session.execute(select(Terminal, Store).join(Store, join).order_by(Store.code, Terminal.code))
-        return [(terminal, store) for terminal, store in rows]
+        return [(terminal, store) for terminal, store in session.execute(statement)]
+
+
+def terminals_and_stores() -> Select[tuple[Terminal, Store]]:
+    join = (Store.tenant_id == Terminal.tenant_id) & (Store.store_id == Terminal.store_id)
+    return select(Terminal, Store).join(Store, join)
 
 
 def create_terminal(tenant_id: UUID, store_code: str, code: str) -> Terminal:
-    store = find_store(tenant_id, store_code)
+    check_code(code)
+    store = find_open_store(tenant_id, store_code)
     with unit_of_work(tenant_id) as session:
         if session.scalar(
             select(Terminal.terminal_id).where(Terminal.store_id == store.store_id, Terminal.code == code)
@@ -37,9 +50,13 @@ def create_terminal(tenant_id: UUID, store_code: str, code: str) -> Terminal:
     return terminal
 
 
-def find_terminal(tenant_id: UUID, terminal_id: UUID) -> Terminal:
+def check_terminal_in_use(tenant_id: UUID, terminal_id: UUID) -> None:
+    """Raises `NotFound`, or `Conflict` for a terminal of a closed store."""
     with unit_of_work(tenant_id) as session:
-        terminal = session.get(Terminal, (tenant_id, terminal_id))
-    if terminal is None:
+        row = session.execute(
+            terminals_and_stores().where(Terminal.terminal_id == terminal_id)
+        ).one_or_none()
+    if row is None:
         raise NotFound("There is no such terminal in this network.", code="terminal_unknown")
-    return terminal
+    if row.Store.status == CLOSED:
+        raise Conflict(f"Store {row.Store.code!r} of this terminal is closed.", code="store_closed")

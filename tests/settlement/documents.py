@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from settlement.netting.rules import Identity, Rates, StorePoints, position_of, total_of
+from settlement.netting.rules import Identity, Rates, StoreDay, position_of, total_of
 from settlement.statements.documents import DayLine, Flow, SettlementDocument, StatementDocument, StoreLine
 from tenants.foundation.months import last_day
 
@@ -30,7 +30,7 @@ def settlement_of(
             code,
             (names or {}).get(code, f"Shop {code}"),
             participant_name,
-            position_of(store_points(number, code, points, flows), rates),
+            position_of(UUID(int=number), [store_month(UUID(int=number), code, points, flows)], rates),
         )
         for number, (code, points) in enumerate(issued.items(), start=1)
     )
@@ -51,9 +51,10 @@ def settlement_of(
     )
 
 
-def store_points(number: int, code: str, issued: int, flows: list[Flow]) -> StorePoints:
+def store_month(store_id: UUID, code: str, issued: int, flows: list[Flow]) -> StoreDay:
+    """All of a store's month on its first day."""
     recovered = sum(flow.points for flow in flows if flow.redeeming_code == code)
-    return StorePoints(UUID(int=number), issued, recovered, expired=issued // 50)
+    return StoreDay(store_id, NOVEMBER, issued, recovered, expired=issued // 50)
 
 
 def small_settlement(**changes: object) -> SettlementDocument:

@@ -1,0 +1,65 @@
+"""What the ledger says of a month. To be called inside a unit of work that holds one snapshot.
+
+The month's postings are read twice, once for the stores' days and once, those of redemptions only, for the matrix;
+both are sums over one partition, grouped by stores and never by members or lots.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.scoping import scoped_session
+
+from settlement.netting.rules import StoreDay
+
+# Which store a posting belongs to: the store whose account it touches, else the funder of the points.
+DAYS = text("""
+    SELECT CASE WHEN source IN ('issued', 'recovered') THEN source_id
+                WHEN target IN ('issued', 'recovered') THEN target_id
+                ELSE funder_id END AS store_id,
+           business_date AS day, source::text, target::text, sum(points)::bigint AS points
+    FROM ledger.postings WHERE settlement_month = :month
+    GROUP BY 1, 2, source, target
+""")
+
+FLOWS = text("""
+    SELECT funder_id, CASE WHEN target = 'recovered' THEN target_id ELSE source_id END AS redeeming_store_id,
+           sum(CASE WHEN target = 'recovered' THEN points ELSE -points END)::bigint AS points
+    FROM ledger.postings
+    WHERE settlement_month = :month AND (target = 'recovered' OR source = 'recovered')
+    GROUP BY 1, 2
+""")
+
+# What members hold: the lots as they are now, less what later months did to them.
+OUTSTANDING_BY_LOTS = text("""
+    SELECT (SELECT coalesce(sum(remaining), 0) FROM ledger.lots WHERE is_open)
+         - (SELECT coalesce(sum(deficit), 0) FROM ledger.wallets)
+         - (SELECT coalesce(sum(CASE WHEN target IN ('lot', 'deficit') THEN points ELSE 0 END
+                              - CASE WHEN source IN ('lot', 'deficit') THEN points ELSE 0 END), 0)
+            FROM ledger.postings WHERE settlement_month > :month)
+""")
+
+
+def points_by_day(session: scoped_session[Session], month: date) -> list[StoreDay]:
+    days: dict[tuple[UUID, date], list[int]] = {}
+    for row in session.execute(DAYS, {"month": month}):
+        sums = days.setdefault((row.store_id, row.day), [0, 0, 0])
+        for index, account in enumerate(("issued", "recovered", "expired")):
+            # An issuing account gives points, the other two take them.
+            gives, takes = (row.source, row.target) if account == "issued" else (row.target, row.source)
+            sums[index] += row.points * ((gives == account) - (takes == account))
+    return [StoreDay(store_id, day, *sums) for (store_id, day), sums in sorted(days.items()) if any(sums)]
+
+
+def flows(session: scoped_session[Session], month: date) -> dict[tuple[UUID, UUID], int]:
+    """Points by (funder, redeeming store), less reversed redemptions."""
+    rows = session.execute(FLOWS, {"month": month})
+    return {(row.funder_id, row.redeeming_store_id): row.points for row in rows if row.points}
+
+
+def outstanding_by_lots(session: scoped_session[Session], month: date) -> int:
+    """Points that members held at the end of the month, less what they owed, according to the lots."""
+    return int(session.scalar(OUTSTANDING_BY_LOTS, {"month": month}) or 0)

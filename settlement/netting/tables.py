@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from sqlalchemy import ForeignKeyConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tenants.foundation.columns import Key, MinorUnits, MonthKey, Points
+from tenants.foundation.database import db
+
+
+
+def of_window() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["tenant_id", "month"], ["settlement.windows.tenant_id", "settlement.windows.month"]
+    )
+
+
+class PositionRow(db.Model):
+    """A published `settlement.netting.rules.Position`."""
+
+    __tablename__ = "positions"
+    __table_args__ = (
+        of_window(),
+        ForeignKeyConstraint(
+            ["tenant_id", "store_id"], ["tenants.stores.tenant_id", "tenants.stores.store_id"]
+        ),
+        {"schema": "settlement"},
+    )
+
+    tenant_id: Mapped[Key]
+    month: Mapped[MonthKey]
+    store_id: Mapped[Key]
+    issued: Mapped[Points]
+    recovered: Mapped[Points]
+    expired: Mapped[Points]
+    to_pay: Mapped[MinorUnits]
+    to_receive: Mapped[MinorUnits]
+    net: Mapped[MinorUnits]
+
+
+class FlowRow(db.Model):
+    """Points that a store recovered, in a month, of those that a funder issued in any month."""
+
+    __tablename__ = "flows"
+    __table_args__ = (of_window(), {"schema": "settlement"})
+
+    tenant_id: Mapped[Key]
+    month: Mapped[MonthKey]
+    funder_id: Mapped[Key]
+    redeeming_store_id: Mapped[Key]
+    points: Mapped[Points]
+
+
+class DayRow(db.Model):
+    """A store's points of one business date in a published month."""
+
+    __tablename__ = "days"
+    __table_args__ = (of_window(), {"schema": "settlement"})
+
+    tenant_id: Mapped[Key]
+    month: Mapped[MonthKey]
+    store_id: Mapped[Key]
+    day: Mapped[MonthKey] = mapped_column(primary_key=True)
+    issued: Mapped[Points]
+    recovered: Mapped[Points]
+    expired: Mapped[Points]

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import click
+
+from settlement.statements.service import load_settlement, render_exports, render_statements
+from settlement.statements.show import print_settlement
+from tenants.foundation.console import json_option, network_option, print_rows, progress, with_app
+from tenants.foundation.months import parse_month
+from tenants.networks.service import find_network_id
+
+month_option = click.option("--month", "-m", required=True, help="A closed month, like 2026-11.")
+
+
+@click.group()
+def settlement() -> None:
+    """Published months: show them, write their files and statements."""
+
+
+@settlement.command()
+@network_option
+@month_option
+@json_option
+@with_app
+def show(network: str, month: str, as_json: bool) -> None:
+    """Show totals, identities and the largest payers and receivers (--json: every position)."""
+    print_settlement(load_settlement(find_network_id(network), parse_month(month)), as_json)
+
+
+@settlement.command()
+@network_option
+@month_option
+@json_option
+@with_app
+def export(network: str, month: str, as_json: bool) -> None:
+    """Write the XLSX of all positions and the matrix, and both as CSV."""
+    document = load_settlement(find_network_id(network), parse_month(month))
+    print_rows([{"file": str(path)} for path in render_exports(document)], as_json)
+
+
+@settlement.command()
+@network_option
+@month_option
+@click.option("--store", "stores", multiple=True, help="Code of a store; repeat it. All stores when left out.")
+@json_option
+@with_app
+def statement(network: str, month: str, stores: tuple[str, ...], as_json: bool) -> None:
+    """Write the PDF statement of each store."""
+    tenant_id = find_network_id(network)
+    document = load_settlement(tenant_id, parse_month(month))
+    codes = set(stores) or {line.store_code for line in document.stores}
+    with progress("statements", len(codes)) as advance:
+        paths = render_statements(document, tenant_id, codes, advance)
+    print_rows([{"file": str(path)} for path in paths], as_json)

@@ -1,0 +1,217 @@
+"""Published months as documents: loaded from the settlement tables, rendered into files that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from flask import current_app
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.scoping import scoped_session
+
+from settlement.netting.rules import Identity, Position, Rates, Totals
+from settlement.netting.tables import DayRow, FlowRow, PositionRow
+from settlement.statements.csv_files import write_flows_csv, write_positions_csv
+from settlement.statements.documents import DayLine, Flow, SettlementDocument, StatementDocument, StoreLine
+from settlement.statements.pdf import write_statement_pdf
+from settlement.statements.xlsx import write_settlement_xlsx
+from settlement.windows.service import get_published_window
+from settlement.windows.tables import Window
+from tenants.foundation.database import unit_of_work
+from tenants.foundation.errors import NotFound
+from tenants.foundation.months import last_day, show_month
+from tenants.networks.service import get_network
+from tenants.stores.tables import Participant, Store
+
+HEAD_OFFICE = "HQ"
+
+EXPORTS: dict[str, Callable[[SettlementDocument, Path], None]] = {
+    "settlement.xlsx": write_settlement_xlsx,
+    "positions.csv": write_positions_csv,
+    "flows.csv": write_flows_csv,
+}
+
+
+def load_settlement(tenant_id: UUID, month: date) -> SettlementDocument:
+    """Raises `NotFound` or `Conflict` unless the month has been published."""
+    window = get_published_window(tenant_id, month)
+    with unit_of_work(tenant_id) as session:
+        network = get_network(tenant_id)
+        stores = load_store_lines(session, month)
+        codes = {line.position.store_id: line.store_code for line in stores} | {tenant_id: HEAD_OFFICE}
+        flows = [
+            Flow(codes[row.funder_id], codes[row.redeeming_store_id], row.points)
+            for row in session.scalars(select(FlowRow).where(FlowRow.month == month))
+        ]
+    assert window.published_at is not None
+    return SettlementDocument(
+        network.code,
+        network.name,
+        network.currency,
+        network.time_zone,
+        month,
+        window.closed_at,
+        window.published_at,
+        Rates(window.funding_rate, window.redemption_rate),
+        totals_of(window),
+        tuple(stores),
+        tuple(sorted(flows, key=flow_order)),
+        tuple(identities_of(window)),
+    )
+
+
+def flow_order(flow: Flow) -> tuple[str, str]:
+    return flow.issuing_code, flow.redeeming_code
+
+
+def load_store_lines(session: scoped_session[Session], month: date) -> list[StoreLine]:
+    statement = (
+        select(PositionRow, Store, Participant)
+        .join(Store, (Store.tenant_id == PositionRow.tenant_id) & (Store.store_id == PositionRow.store_id))
+        .join(
+            Participant,
+            (Participant.tenant_id == Store.tenant_id) & (Participant.participant_id == Store.participant_id),
+        )
+        .where(PositionRow.month == month)
+        .order_by(Store.code)
+    )
+    return [
+        StoreLine(store.code, store.name, participant.name, position_of_row(row))
+        for row, store, participant in session.execute(statement)
+    ]
+
+
+def position_of_row(row: PositionRow) -> Position:
+    return Position(row.store_id, row.issued, row.recovered, row.expired, row.to_pay, row.to_receive)
+
+
+def totals_of(window: Window) -> Totals:
+    return Totals(**{name: getattr(window, name) for name in Totals.__dataclass_fields__})
+
+
+def identities_of(window: Window) -> list[Identity]:
+    return [
+        Identity(kept["name"], Decimal(kept["left"]), Decimal(kept["right"])) for kept in window.identities or ()
+    ]
+
+
+def load_statements(settlement: SettlementDocument, tenant_id: UUID, codes: set[str]) -> list[StatementDocument]:
+    """The statements of the stores in `codes`, by code."""
+    month = settlement.month
+    with unit_of_work(tenant_id) as session:
+        opening = own_points_outstanding(session, month)
+        days: dict[UUID, list[DayLine]] = {}
+        for row in session.scalars(select(DayRow).where(DayRow.month == month).order_by(DayRow.day)):
+            days.setdefault(row.store_id, []).append(DayLine(row.day, row.issued, row.recovered, row.expired))
+    flows: dict[str, list[Flow]] = {}
+    for flow in settlement.flows:
+        for code in {flow.issuing_code, flow.redeeming_code} & codes:
+            flows.setdefault(code, []).append(flow)
+    return [
+        make_statement(
+            settlement,
+            line,
+            opening.get(line.position.store_id, 0),
+            days.get(line.position.store_id, []),
+            flows.get(line.store_code, []),
+        )
+        for line in settlement.stores
+        if line.store_code in codes
+    ]
+
+
+def own_points_outstanding(session: scoped_session[Session], month: date) -> dict[UUID, int]:
+    """By store: its points issued in the months before, not recovered anywhere nor expired in them."""
+    issued = select(PositionRow.store_id, func.sum(PositionRow.issued - PositionRow.expired)).where(
+        PositionRow.month < month
+    )
+    recovered = select(FlowRow.funder_id, func.sum(FlowRow.points)).where(FlowRow.month < month)
+    outstanding = {
+        store_id: int(points) for store_id, points in session.execute(issued.group_by(PositionRow.store_id))
+    }
+    for funder_id, points in session.execute(recovered.group_by(FlowRow.funder_id)):
+        outstanding[funder_id] = outstanding.get(funder_id, 0) - int(points)
+    return outstanding
+
+
+def make_statement(
+    settlement: SettlementDocument, line: StoreLine, opening: int, days: list[DayLine], flows: list[Flow]
+) -> StatementDocument:
+    code, position = line.store_code, line.position
+    own_recovered = sum(flow.points for flow in flows if flow.issuing_code == code)
+    return StatementDocument(
+        settlement,
+        line,
+        opening,
+        own_recovered,
+        opening + position.issued - own_recovered - position.expired,
+        tuple(every_day(settlement.month, days)),
+        tuple(flow for flow in flows if flow.issuing_code != flow.redeeming_code),
+        position.store_id,
+    )
+
+
+def every_day(month: date, days: list[DayLine]) -> list[DayLine]:
+    """A line for each day of the month, after the days before it that events came late from."""
+    by_day = {line.day: line for line in days}
+    for number in range(1, last_day(month).day + 1):
+        by_day.setdefault(month.replace(day=number), DayLine(month.replace(day=number), 0, 0, 0))
+    return [by_day[day] for day in sorted(by_day)]
+
+
+def output_folder(network_code: str, month: date) -> Path:
+    folder: Path = current_app.config["SETTINGS"].var / "output" / network_code / show_month(month)
+    return folder
+
+
+def statement_path(document: SettlementDocument, code: str) -> Path:
+    """Store codes are free text: what is not safe in a file name is written as its number."""
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else f"%{ord(c):02x}" for c in code)
+    return output_folder(document.network_code, document.month) / "statements" / f"{name}.pdf"
+
+
+def write_unless_there(path: Path, published_at: datetime, write: Callable[[Path], None]) -> Path:
+    """Published figures never change, so a document that has been written since is right.
+
+    An older one was left by another database that used the same folder.
+    """
+    if not path.exists() or path.stat().st_mtime < published_at.timestamp():
+        write(path)
+    return path
+
+
+def render_exports(document: SettlementDocument) -> list[Path]:
+    return [render_export(document, name) for name in EXPORTS]
+
+
+def render_export(document: SettlementDocument, name: str) -> Path:
+    if name not in EXPORTS:
+        raise NotFound(f"There is no export {name!r}: {', '.join(EXPORTS)}.", code="export_unknown")
+    path = output_folder(document.network_code, document.month) / name
+    return write_unless_there(path, document.published_at, partial(EXPORTS[name], document))
+
+
+def render_statements(
+    document: SettlementDocument,
+    tenant_id: UUID,
+    codes: set[str],
+    on_progress: Callable[[int], None] = lambda statements: None,
+) -> list[Path]:
+    known = {line.store_code for line in document.stores}
+    if not codes <= known:
+        raise NotFound(
+            f"No store {', '.join(sorted(codes - known))} in {show_month(document.month)}.", code="store_unknown"
+        )
+    paths = []
+    for statement in load_statements(document, tenant_id, codes):
+        path = statement_path(document, statement.line.store_code)
+        paths.append(
+            write_unless_there(path, document.published_at, partial(write_statement_pdf, statement))
+        )
+        on_progress(1)
+    return paths

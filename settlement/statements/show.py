@@ -1,0 +1,96 @@
+"""A published month on the console."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from settlement.netting.rules import direction_of
+from settlement.statements.documents import SettlementDocument, StoreLine
+from tenants.foundation.console import out, print_fields, print_rows
+from tenants.foundation.money import show_money
+from tenants.foundation.months import show_month
+
+
+def print_settlement(document: SettlementDocument, as_json: bool, stores_max: int = 10) -> None:
+    """The largest payers and receivers, or with `--json` every position."""
+    if as_json:
+        click.echo(json.dumps(settlement_as_json(document), indent=2, ensure_ascii=False))
+        return
+    print_fields(totals_as_json(document), False)
+    by_net = sorted((line for line in document.stores if line.position.net), key=lambda line: -line.position.net)
+    payers, receivers = split_for_show(by_net, stores_max)
+    print_rows([show_line(line, document.currency) for line in payers], False, "Largest payers")
+    print_rows([show_line(line, document.currency) for line in receivers], False, "Largest receivers")
+    for identity in document.identities:
+        mark = "[green]holds[/green]" if identity.holds else "[red]FAILS[/red]"
+        out.print(f"{mark}  {identity.name}: {identity.left:,f} = {identity.right:,f}", soft_wrap=True)
+
+
+def split_for_show(by_net: list[StoreLine], stores_max: int) -> tuple[list[StoreLine], list[StoreLine]]:
+    payers = [line for line in by_net if line.position.net > 0][:stores_max]
+    receivers = [line for line in reversed(by_net) if line.position.net < 0][:stores_max]
+    return payers, receivers
+
+
+def show_line(line: StoreLine, currency: str) -> dict[str, Any]:
+    position = line.position
+    return {
+        "store": line.store_code,
+        "name": line.store_name,
+        "issued": position.issued,
+        "recovered": position.recovered,
+        "net_points": position.net_points,
+        f"net_{currency}": f"{show_money(abs(position.net), currency):>12}",
+        "direction": position.direction,
+    }
+
+
+def totals_as_json(document: SettlementDocument) -> dict[str, Any]:
+    totals = document.totals
+    return {
+        "network": document.network_code,
+        "month": show_month(document.month),
+        "currency": document.currency,
+        "funding_rate": f"{document.rates.funding.normalize():f}",
+        "redemption_rate": f"{document.rates.redemption.normalize():f}",
+        "issued": totals.issued,
+        "recovered": totals.recovered,
+        "expired": totals.expired,
+        "opening_outstanding": totals.opening_outstanding,
+        "closing_outstanding": totals.closing_outstanding,
+        "hq_net": totals.hq_net,
+        "hq_direction": direction_of(totals.hq_net),
+        "closed_at": document.closed_at.isoformat(timespec="seconds"),
+        "published_at": document.published_at.isoformat(timespec="seconds"),
+    }
+
+
+def position_as_json(line: StoreLine) -> dict[str, Any]:
+    position = line.position
+    return {
+        "store": line.store_code,
+        "name": line.store_name,
+        "participant": line.participant_name,
+        "issued": position.issued,
+        "recovered": position.recovered,
+        "expired": position.expired,
+        "net_points": position.net_points,
+        "to_pay": position.to_pay,
+        "to_receive": position.to_receive,
+        "net": position.net,
+        "direction": position.direction,
+    }
+
+
+def settlement_as_json(document: SettlementDocument) -> dict[str, Any]:
+    return {
+        **totals_as_json(document),
+        "identities": [
+            {"name": i.name, "left": str(i.left), "right": str(i.right), "holds": i.holds}
+            for i in document.identities
+        ],
+        "positions": [position_as_json(line) for line in document.stores],
+    }

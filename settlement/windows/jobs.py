@@ -1,0 +1,40 @@
+"""Closing months by themselves: once a month is over and its grace days have passed."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, timedelta
+from uuid import UUID
+
+from settlement.statements.jobs import enqueue_documents
+from settlement.statements.service import load_settlement
+from settlement.windows.service import close_month, list_windows
+from tenants.foundation import clock
+from tenants.foundation.database import unit_of_work
+from tenants.foundation.months import last_day
+from tenants.networks.service import get_network
+
+log = logging.getLogger(__name__)
+
+
+def close_due_months(tenant_id: str) -> list[str]:
+    """Close every month that is due, finish a close that was interrupted, have the documents written."""
+    network_id = UUID(tenant_id)
+    closed = []
+    while (month := next_due_month(network_id)) is not None:
+        close_month(network_id, month, closed_by="scheduler")
+        enqueue_documents(network_id, load_settlement(network_id, month))
+        closed.append(month.isoformat())
+    return closed
+
+
+def next_due_month(tenant_id: UUID) -> date | None:
+    windows, first_open = list_windows(tenant_id)
+    for window in windows:
+        if window.published_at is None:
+            return window.month
+    with unit_of_work(tenant_id):
+        network = get_network(tenant_id)
+    today = clock.business_date(clock.now(), network.time_zone)
+    is_due = today > last_day(first_open) + timedelta(days=network.close_grace_days)
+    return first_open if is_due else None

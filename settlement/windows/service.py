@@ -1,0 +1,202 @@
+"""Closing a month, and publishing what each store remits or receives.
+
+Closing is a short transaction under the cut-off lock; netting, which may take long, comes after and reads a
+month that can't change any more. Both are safe to run again after a crash between or inside them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date, timedelta
+from uuid import UUID
+
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.scoping import scoped_session
+
+from clearinghouse.expiry.service import expire_points
+from clearinghouse.ledger.queries import first_open_month
+from clearinghouse.ledger.service import ensure_partitions
+from clearinghouse.ledger.tables import Books
+from clearinghouse.networks.service import MONTHS_AHEAD
+from settlement.netting import queries
+from settlement.netting.rules import Identity, Position, Rates, StoreDay, Totals, net_stores, prove, total_of
+from settlement.netting.tables import DayRow, FlowRow, PositionRow
+from settlement.windows.tables import Window
+from tenants.foundation import clock
+from tenants.foundation.database import unit_of_work
+from tenants.foundation.errors import Conflict, IntegrityFailure, NotFound
+from tenants.foundation.months import add_months, last_day, show_month
+from tenants.networks.service import get_network
+from tenants.stores.tables import Store
+
+log = logging.getLogger(__name__)
+
+Flows = dict[tuple[UUID, UUID], int]
+
+
+def close_month(tenant_id: UUID, month: date, closed_by: str) -> Window:
+    """Expire what the month's end expires, close it, net it, publish it; the published window.
+
+    Goes on with a close that was interrupted. Raises `Conflict` for a month that has been published
+    already, is not over yet, or is not next in turn, and `IntegrityFailure` when an identity fails: the month is
+    closed then, and nothing is published.
+    """
+    window = find_window(tenant_id, month)
+    if window is not None and window.published_at is not None:
+        raise Conflict(f"{show_month(month)} has been closed and published already.", code="window_closed")
+    if window is None:
+        check_turn(tenant_id, month)
+        expire_points(tenant_id, as_of=add_months(month, 1))
+        cut_off(tenant_id, month, closed_by)
+        ensure_partitions(month, add_months(month, MONTHS_AHEAD))
+    publish(tenant_id, month)
+    return get_window(tenant_id, month)
+
+
+def find_window(tenant_id: UUID, month: date) -> Window | None:
+    with unit_of_work(tenant_id) as session:
+        return session.get(Window, (tenant_id, month))
+
+
+def get_window(tenant_id: UUID, month: date) -> Window:
+    window = find_window(tenant_id, month)
+    if window is None:
+        raise NotFound(
+            f"{show_month(month)} has not been closed; `clearinghouse window list` shows the months.",
+            code="window_unknown",
+        )
+    return window
+
+
+def get_published_window(tenant_id: UUID, month: date) -> Window:
+    window = get_window(tenant_id, month)
+    if window.published_at is None:
+        raise Conflict(
+            f"{show_month(month)} is closed but not published yet; close it again to go on.",
+            code="window_not_published",
+        )
+    return window
+
+
+def list_windows(tenant_id: UUID) -> tuple[list[Window], date]:
+    """The closed months, oldest first, and the first open one."""
+    with unit_of_work(tenant_id) as session:
+        return list(session.scalars(select(Window).order_by(Window.month))), first_open_month(session)
+
+
+def check_turn(tenant_id: UUID, month: date) -> None:
+    with unit_of_work(tenant_id) as session:
+        next_month = first_open_month(session)
+        today = clock.business_date(clock.now(), get_network(tenant_id).time_zone)
+    if month != next_month:
+        raise Conflict(
+            f"Months close in turn: {show_month(next_month)} is next, not {show_month(month)}.",
+            code="window_out_of_turn",
+        )
+    if today <= last_day(month):
+        raise Conflict(
+            f"{show_month(month)} is not over: it can be closed from {last_day(month) + timedelta(days=1)} on.",
+            code="window_not_over",
+        )
+
+
+def cut_off(tenant_id: UUID, month: date, closed_by: str) -> None:
+    """From here on every posting joins a later month. Waits for the postings under way, and they for it."""
+    with unit_of_work(tenant_id) as session:
+        session.execute(text("SELECT pg_advisory_xact_lock(ledger.cut_off_key(:tenant))"), {"tenant": tenant_id})
+        if first_open_month(session) != month:
+            raise Conflict(f"{show_month(month)} is being closed by somebody else.", code="window_closed")
+        network = get_network(tenant_id)
+        session.add(
+            Window(
+                tenant_id=tenant_id,
+                month=month,
+                closed_at=clock.now(),
+                closed_by=closed_by,
+                funding_rate=network.funding_rate,
+                redemption_rate=network.redemption_rate,
+            )
+        )
+        session.execute(update(Books).values(first_open_month=add_months(month, 1)))
+
+
+def publish(tenant_id: UUID, month: date) -> list[Identity]:
+    """Net a closed month from one snapshot, prove the identities, write the figures: all or nothing."""
+    with unit_of_work(tenant_id, isolation="REPEATABLE READ") as session:
+        # Two at once: the second waits here, and then fails to see an unpublished window.
+        window = session.scalars(select(Window).where(Window.month == month).with_for_update()).one()
+        if window.published_at is not None:
+            raise Conflict(f"{show_month(month)} has been published already.", code="window_closed")
+        rates = Rates(window.funding_rate, window.redemption_rate)
+        store_ids = session.scalars(select(Store.store_id).order_by(Store.code)).all()
+        days = queries.points_by_day(session, month)
+        flows = queries.flows(session, month)
+        positions = net_stores(store_ids, days, rates)
+        totals = total_of(positions, opening_outstanding(session, month), rates)
+        identities = prove(positions, totals, flows, queries.outstanding_by_lots(session, month), rates)
+        refuse_unless_all_hold(month, identities)
+        write_figures(session, window, positions, totals, flows, days)
+        window.identities = [
+            {"name": i.name, "left": str(i.left), "right": str(i.right)} for i in identities
+        ]
+    log.info("published %s", show_month(month))
+    return identities
+
+
+def opening_outstanding(session: scoped_session[Session], month: date) -> int:
+    """The closing figure of the month before; 0 for the first month of the books."""
+    before = session.scalar(select(Window).where(Window.month < month).order_by(Window.month.desc()).limit(1))
+    if before is None:
+        return 0
+    if before.closing_outstanding is None:
+        raise Conflict(
+            f"{show_month(before.month)} has not been published; close it again first.",
+            code="window_not_published",
+        )
+    return before.closing_outstanding
+
+
+def refuse_unless_all_hold(month: date, identities: Sequence[Identity]) -> None:
+    failed = [i for i in identities if not i.holds]
+    if failed:
+        told = "; ".join(f"{i.name}: {i.left} is not {i.right}" for i in failed)
+        raise IntegrityFailure(
+            f"{show_month(month)} is not published, because the books disagree ({told}). "
+            "Run `clearinghouse ledger check` to see where.",
+            code="identity_failed",
+        )
+
+
+def write_figures(
+    session: scoped_session[Session],
+    window: Window,
+    positions: Sequence[Position],
+    totals: Totals,
+    flows: Flows,
+    days: Sequence[StoreDay],
+) -> None:
+    key = {"tenant_id": window.tenant_id, "month": window.month}
+    insert_rows(session, PositionRow, [{**key, **vars(p), "net": p.net} for p in positions])
+    insert_rows(session, DayRow, [{**key, **vars(day)} for day in days])
+    insert_rows(
+        session,
+        FlowRow,
+        [
+            {**key, "funder_id": funder_id, "redeeming_store_id": store_id, "points": points}
+            for (funder_id, store_id), points in flows.items()
+        ],
+    )
+    for name, value in vars(totals).items():
+        setattr(window, name, value)
+    window.published_at = clock.now()
+
+
+def insert_rows(
+    session: scoped_session[Session],
+    table: type[PositionRow] | type[FlowRow] | type[DayRow],
+    rows: list[dict[str, object]],
+) -> None:
+    if rows:
+        session.execute(insert(table), rows)

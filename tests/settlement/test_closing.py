@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from clearinghouse.ledger.checks import check_ledger
+from settlement.statements.service import load_settlement, load_statements
+from settlement.windows.service import close_month
+from tenants.foundation.errors import Conflict
+from tests.conftest import NetworkForTests
+
+JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
+
+
+def test_a_store_remits_for_what_it_issued_and_receives_for_what_it_recovered(
+    network: NetworkForTests, card: str
+) -> None:
+    network.tills["A"].accrue(card, 10000, occurred_at="2026-01-10T12:00:00Z")
+    network.tills["B"].redeem(card, 30, occurred_at="2026-01-11T12:00:00Z")
+
+    close_month(network.tenant_id, JANUARY, "test")
+
+    document = load_settlement(network.tenant_id, JANUARY)
+    nets = {line.store_code: (line.position.net, line.position.direction) for line in document.stores}
+    assert nets == {"A": (100, "remit"), "B": (-30, "receive"), "C": (0, "none")}
+    assert document.totals.hq_net == -70
+    assert document.totals.closing_outstanding == 70
+    assert [(f.issuing_code, f.redeeming_code, f.points) for f in document.flows] == [("A", "B", 30)]
+    assert all(identity.holds for identity in document.identities)
+    assert check_ledger(network.tenant_id) == []
+
+
+def test_an_empty_month_closes(network: NetworkForTests) -> None:
+    close_month(network.tenant_id, JANUARY, "test")
+
+    document = load_settlement(network.tenant_id, JANUARY)
+    assert document.totals.hq_net == 0
+    assert len(document.stores) == 3
+
+
+def test_a_month_is_closed_once(network: NetworkForTests) -> None:
+    close_month(network.tenant_id, JANUARY, "test")
+
+    with pytest.raises(Conflict, match="closed and published already"):
+        close_month(network.tenant_id, JANUARY, "test")
+
+
+def test_months_close_in_turn(network: NetworkForTests) -> None:
+    with pytest.raises(Conflict, match="2026-01 is next, not 2026-02"):
+        close_month(network.tenant_id, FEBRUARY, "test")
+
+
+def test_an_event_of_a_closed_month_joins_the_open_one_and_says_so(network: NetworkForTests, card: str) -> None:
+    close_month(network.tenant_id, JANUARY, "test")
+
+    late = network.tills["A"].accrue(card, 1000, occurred_at="2026-01-10T12:00:00Z").json
+    close_month(network.tenant_id, FEBRUARY, "test")
+
+    assert (late["business_date"], late["settlement_month"]) == ("2026-01-10", "2026-02")
+    document = load_settlement(network.tenant_id, FEBRUARY)
+    assert document.totals.issued == 10
+    [statement] = load_statements(document, network.tenant_id, {"A"})
+    assert statement.days[0].day == date(2026, 1, 10)
+
+
+def test_rates_apply_per_leg_and_head_office_closes_the_sum(make_network) -> None:
+    network = make_network(funding_rate=Decimal("0.55"), redemption_rate=Decimal("0.45"))
+    card = network.add_card()
+    network.add_till("A").accrue(card, 10100, occurred_at="2026-01-10T12:00:00Z")
+    network.add_till("B").redeem(card, 33, occurred_at="2026-01-11T12:00:00Z")
+
+    close_month(network.tenant_id, JANUARY, "test")
+
+    document = load_settlement(network.tenant_id, JANUARY)
+    legs = {line.store_code: (line.position.to_pay, line.position.to_receive) for line in document.stores}
+    assert legs == {"A": (56, 0), "B": (0, 15)}  # 55.55 and 14.85, each rounded half to even
+    assert document.totals.hq_net == -41
+    assert document.totals.rounding == Decimal("0.30")
+    assert all(identity.holds for identity in document.identities)
