@@ -27,6 +27,7 @@ COMMANDS = {
     "init": "clearinghouse.networks.commands:init",
     "serve": "settlement.serving.commands:serve",
     "worker": "settlement.serving.commands:worker",
+    "scheduler": "settlement.serving.commands:scheduler",
     "demo": "settlement.demo.commands:demo",
     "network": "clearinghouse.networks.commands:network",
     "participant": "clearinghouse.directory.commands:participant",
@@ -40,7 +41,7 @@ COMMANDS = {
     "expire": "clearinghouse.expiry.commands:expire",
     "window": "settlement.windows.commands:window",
     "settlement": "settlement.statements.commands:settlement",
-    "ledger": "clearinghouse.ledger.commands:ledger",
+    "ledger": "settlement.checks.commands:ledger",
 }
 
 

@@ -1,3 +1,332 @@
+"""The directory as head office sees and changes it, under /v1."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
 from apiflask import APIBlueprint
+from flask import Response
+
+from clearinghouse.directory.schemas import (
+    CardSchema,
+    CodePageQuerySchema,
+    KeyOnceSchema,
+    KeyPageSchema,
+    KeySchema,
+    MemberPageSchema,
+    MemberQuerySchema,
+    MemberSchema,
+    MemberWithCardsSchema,
+    NetworkSchema,
+    NewCardSchema,
+    NewKeySchema,
+    NewMemberSchema,
+    NewParticipantSchema,
+    NewStoreSchema,
+    NewTerminalKeySchema,
+    NewTerminalSchema,
+    NewVersionSchema,
+    PageQuerySchema,
+    ParticipantPageSchema,
+    ParticipantSchema,
+    StorePageSchema,
+    StoreSchema,
+    TerminalPageSchema,
+    TerminalSchema,
+    VersionSchema,
+    VersionsSchema,
+)
+from clearinghouse.directory.service import (
+    check_programme_rates,
+    member_with_cards,
+    show_card,
+    show_key,
+    show_member,
+    show_network,
+    show_participant,
+    show_store,
+    show_terminal,
+    show_version,
+)
+from clearinghouse.programme.service import add_version, list_versions
+from tenants.credentials.service import (
+    HQ,
+    ID_PREFIX,
+    TERMINAL,
+    Principal,
+    create_credential,
+    list_credentials,
+    revoke_credential,
+)
+from tenants.credentials.web import authenticated
+from tenants.foundation import ids
+from tenants.foundation.database import unit_of_work
+from tenants.foundation.web import answer, body, query
+from tenants.members.service import change_card, create_member, issue_card, list_members, replace_card
+from tenants.networks.service import get_network
+from tenants.stores.service import (
+    close_store,
+    create_participant,
+    create_store,
+    find_store_and_owner,
+    list_participants,
+    list_stores,
+)
+from tenants.terminals.service import create_terminal, list_terminals
 
 directory = APIBlueprint("directory", __name__, url_prefix="/v1", tag="Directory")
+
+
+def answer_page(name: str, rows: list[dict[str, Any]], limit: int, cursor: str) -> Response:
+    """`rows` has one more than `limit` when there is a next page; `cursor` is the field to go on after."""
+    page = rows[:limit]
+    return answer({name: page, "next_cursor": page[-1][cursor] if len(rows) > limit else None})
+
+
+def id_cursor(prefix: str, query: dict[str, Any]) -> UUID | None:
+    return ids.parse(prefix, query["cursor"]) if "cursor" in query else None
+
+
+@directory.get("/network")
+@authenticated(HQ)
+@directory.output(NetworkSchema)
+def show_own_network(principal: Principal) -> Response:
+    """The network of this key"""
+    with unit_of_work(principal.tenant_id):
+        network = get_network(principal.tenant_id)
+    return answer(show_network(network))
+
+
+@directory.get("/participants")
+@authenticated(HQ)
+@query(CodePageQuerySchema)
+@directory.output(ParticipantPageSchema)
+def get_participants(principal: Principal, query: dict[str, Any]) -> Response:
+    """List the legal entities that own stores and settle"""
+    limit = query["limit"]
+    participants = list_participants(principal.tenant_id, query.get("cursor"), limit + 1)
+    return answer_page("participants", [show_participant(p) for p in participants], limit, "code")
+
+
+@directory.post("/participants")
+@authenticated(HQ)
+@body(NewParticipantSchema)
+@directory.output(ParticipantSchema, status_code=201)
+def post_participant(principal: Principal, body: dict[str, Any]) -> Response:
+    """Add a legal entity"""
+    return answer(show_participant(create_participant(principal.tenant_id, **body)), 201)
+
+
+@directory.get("/stores")
+@authenticated(HQ)
+@query(CodePageQuerySchema)
+@directory.output(StorePageSchema)
+def get_stores(principal: Principal, query: dict[str, Any]) -> Response:
+    """List the stores, by code"""
+    limit = query["limit"]
+    rows = list_stores(principal.tenant_id, query.get("cursor"), limit + 1)
+    return answer_page("stores", [show_store(store, owner.code) for store, owner in rows], limit, "code")
+
+
+@directory.post("/stores")
+@authenticated(HQ)
+@body(NewStoreSchema)
+@directory.output(StoreSchema, status_code=201)
+def post_store(principal: Principal, body: dict[str, Any]) -> Response:
+    """Add a store
+
+    Without `participant` the store is a legal entity of its own, which is added with its code and name.
+    """
+    owner_code = body.get("participant")
+    store = create_store(principal.tenant_id, body["code"], body["name"], owner_code)
+    return answer(show_store(store, owner_code or store.code), 201)
+
+
+@directory.get("/stores/<code>")
+@authenticated(HQ)
+@directory.output(StoreSchema)
+def get_store(principal: Principal, code: str) -> Response:
+    """One store"""
+    store, owner = find_store_and_owner(principal.tenant_id, code)
+    return answer(show_store(store, owner.code))
+
+
+@directory.post("/stores/<code>/close")
+@authenticated(HQ)
+@directory.output(StoreSchema)
+def post_store_close(principal: Principal, code: str) -> Response:
+    """Close a store for good
+
+    Its terminals are refused within seconds. What it issued and recovered stays and settles.
+    """
+    close_store(principal.tenant_id, code)
+    store, owner = find_store_and_owner(principal.tenant_id, code)
+    return answer(show_store(store, owner.code))
+
+
+@directory.get("/stores/<code>/terminals")
+@authenticated(HQ)
+@query(CodePageQuerySchema)
+@directory.output(TerminalPageSchema)
+def get_terminals(principal: Principal, code: str, query: dict[str, Any]) -> Response:
+    """List the terminals of a store"""
+    limit = query["limit"]
+    rows = list_terminals(principal.tenant_id, code, query.get("cursor"), limit + 1)
+    shown = [show_terminal(terminal, store.code) for terminal, store in rows]
+    return answer_page("terminals", shown, limit, "code")
+
+
+@directory.post("/stores/<code>/terminals")
+@authenticated(HQ)
+@body(NewTerminalSchema)
+@directory.output(TerminalSchema, status_code=201)
+def post_terminal(principal: Principal, code: str, body: dict[str, Any]) -> Response:
+    """Add a terminal to a store
+
+    It can do nothing yet: make its key with `/v1/terminals/{terminal_id}/keys`.
+    """
+    return answer(show_terminal(create_terminal(principal.tenant_id, code, body["code"]), code), 201)
+
+
+@directory.post("/terminals/<terminal_id>/keys")
+@authenticated(HQ)
+@body(NewTerminalKeySchema, optional=True)
+@directory.output(KeyOnceSchema, status_code=201)
+def post_terminal_key(principal: Principal, terminal_id: str, body: dict[str, Any]) -> Response:
+    """Make a key for a terminal
+
+    `key` is shown only in this answer. Earlier keys of the terminal stay valid until they are revoked.
+    """
+    parsed = ids.parse(ids.TERMINAL, terminal_id)
+    credential, key = create_credential(principal.tenant_id, TERMINAL, body["label"], parsed)
+    return answer({**show_key(credential), "key": key}, 201)
+
+
+@directory.get("/keys")
+@authenticated(HQ)
+@query(PageQuerySchema)
+@directory.output(KeyPageSchema)
+def get_keys(principal: Principal, query: dict[str, Any]) -> Response:
+    """List the keys of terminals and of head office, oldest first"""
+    limit = query["limit"]
+    credentials = list_credentials(principal.tenant_id, id_cursor(ID_PREFIX, query), limit + 1)
+    return answer_page("keys", [show_key(credential) for credential in credentials], limit, "key_id")
+
+
+@directory.post("/keys")
+@authenticated(HQ)
+@body(NewKeySchema)
+@directory.output(KeyOnceSchema, status_code=201)
+def post_key(principal: Principal, body: dict[str, Any]) -> Response:
+    """Make one more head office key
+
+    `key` is shown only in this answer.
+    """
+    credential, key = create_credential(principal.tenant_id, HQ, body["label"])
+    return answer({**show_key(credential), "key": key}, 201)
+
+
+@directory.post("/keys/<key_id>/revoke")
+@authenticated(HQ)
+@directory.output(KeySchema)
+def post_key_revoke(principal: Principal, key_id: str) -> Response:
+    """Revoke a key
+
+    It is refused within seconds. Revoking it again changes nothing.
+    """
+    return answer(show_key(revoke_credential(principal.tenant_id, ids.parse(ID_PREFIX, key_id))))
+
+
+@directory.get("/members")
+@authenticated(HQ)
+@query(MemberQuerySchema)
+@directory.output(MemberPageSchema)
+def get_members(principal: Principal, query: dict[str, Any]) -> Response:
+    """List the members, oldest first"""
+    limit, after = query["limit"], id_cursor(ids.MEMBER, query)
+    members = list_members(principal.tenant_id, after, limit + 1, query.get("reference"))
+    return answer_page("members", [show_member(member) for member in members], limit, "member_id")
+
+
+@directory.post("/members")
+@authenticated(HQ)
+@body(NewMemberSchema, optional=True)
+@directory.output(MemberSchema, status_code=201)
+def post_member(principal: Principal, body: dict[str, Any]) -> Response:
+    """Add a member"""
+    return answer(show_member(create_member(principal.tenant_id, **body)), 201)
+
+
+@directory.get("/members/<member_id>")
+@authenticated(HQ)
+@directory.output(MemberWithCardsSchema)
+def get_member(principal: Principal, member_id: str) -> Response:
+    """One member with all cards, oldest first"""
+    return answer(member_with_cards(principal.tenant_id, ids.parse(ids.MEMBER, member_id)))
+
+
+@directory.post("/members/<member_id>/cards")
+@authenticated(HQ)
+@body(NewCardSchema, optional=True)
+@directory.output(CardSchema, status_code=201)
+def post_card(principal: Principal, member_id: str, body: dict[str, Any]) -> Response:
+    """Give a member one more card
+
+    Every card of a member spends from the same points.
+    """
+    card = issue_card(principal.tenant_id, ids.parse(ids.MEMBER, member_id), body.get("number"))
+    return answer(show_card(card), 201)
+
+
+@directory.post("/cards/<number>/block")
+@authenticated(HQ)
+@directory.output(CardSchema)
+def post_card_block(principal: Principal, number: str) -> Response:
+    """Block a card
+
+    Tills refuse it until it is unblocked; the member's other cards go on working.
+    """
+    return answer(show_card(change_card(principal.tenant_id, number, "block")))
+
+
+@directory.post("/cards/<number>/unblock")
+@authenticated(HQ)
+@directory.output(CardSchema)
+def post_card_unblock(principal: Principal, number: str) -> Response:
+    """Let a blocked card work again"""
+    return answer(show_card(change_card(principal.tenant_id, number, "unblock")))
+
+
+@directory.post("/cards/<number>/replace")
+@authenticated(HQ)
+@body(NewCardSchema, optional=True)
+@directory.output(CardSchema, status_code=201)
+def post_card_replace(principal: Principal, number: str, body: dict[str, Any]) -> Response:
+    """Replace a card by a new one
+
+    The answer is the new card. The old one never works again; the points stay with the member.
+    """
+    return answer(show_card(replace_card(principal.tenant_id, number, body.get("number"))), 201)
+
+
+@directory.get("/programme/versions")
+@authenticated(HQ)
+@directory.output(VersionsSchema)
+def get_versions(principal: Principal) -> Response:
+    """List the versions of the programme, oldest first"""
+    return answer({"versions": [show_version(version) for version in list_versions(principal.tenant_id)]})
+
+
+@directory.post("/programme/versions")
+@authenticated(HQ)
+@body(NewVersionSchema)
+@directory.output(VersionSchema, status_code=201)
+def post_version(principal: Principal, body: dict[str, Any]) -> Response:
+    """Announce a version of the programme
+
+    From `effective_from` on, purchases earn and points redeem by it. A version is never changed afterwards.
+    """
+    check_programme_rates(body["base_rate"], body["redemption_value"])
+    number = add_version(principal.tenant_id, **body)
+    return answer(show_version(list_versions(principal.tenant_id)[number - 1]), 201)

@@ -50,9 +50,7 @@ def missing_revision() -> ClearinghouseError | None:
 
 
 def missing_role() -> ClearinghouseError | None:
-    bypasses = db.session.scalar(
-        text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
-    )
+    bypasses = db.session.scalar(text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"))
     if not bypasses:
         return None
     return Unavailable("The database role can bypass row-level security.", code="unsafe_role")
@@ -63,9 +61,7 @@ def missing_partition() -> ClearinghouseError | None:
     name = f"ledger.postings_{next_month:%Y_%m}"
     if db.session.scalar(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": name}):
         return None
-    return Unavailable(
-        f"The partition {name} has not been made: run `clearinghouse init`.", code="partition_missing"
-    )
+    return Unavailable(f"The partition {name} has not been made: run `clearinghouse init`.", code="partition_missing")
 
 
 def queue_problem() -> ClearinghouseError | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -76,7 +76,7 @@ class CsvSource:
     def rows(self) -> Iterator[Row | Rejection]:
         place = {name: index for index, name in enumerate(self.names)}
         order = [place.get(name, len(self.names)) for name in COLUMNS]
-        pick = itemgetter(*order)
+        pick: Callable[[list[str]], tuple[str, ...]] = itemgetter(*order)
         for line, data in enumerate(self.lines(), start=2):
             if data.strip():
                 yield self.parse(line, data, pick)
@@ -91,7 +91,7 @@ class CsvSource:
                 self.position += len(rest)
             yield data
 
-    def parse(self, line: int, data: bytes, pick: itemgetter[int]) -> Row | Rejection:
+    def parse(self, line: int, data: bytes, pick: Callable[[list[str]], tuple[str, ...]]) -> Row | Rejection:
         if len(data) > LINE_BYTES_MAX:
             return Rejection(line, "line_too_long", f"The line has more than {LINE_BYTES_MAX} bytes.", ())
         try:

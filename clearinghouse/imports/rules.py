@@ -27,7 +27,7 @@ Cell = str | int | datetime | None
 
 
 class Row(NamedTuple):
-    """As the file has it; `line` counts lines of a CSV from 1, header included, and rows of a Parquet file."""
+    """As the file has it; `line` counts the lines of a CSV, header included, or the rows of a Parquet file."""
 
     line: int
     order_ref: Cell
@@ -48,7 +48,7 @@ class Rejection(NamedTuple):
 
 
 class Purchase(NamedTuple):
-    """A row that has passed the checks. `occurred_at` is in UTC, `business_date` in the network's time zone."""
+    """A row that passed the checks; `occurred_at` is in UTC, `business_date` in the network's time zone."""
 
     row: Row
     order_ref: str
@@ -71,7 +71,7 @@ class Conditions:
 
 
 def check_header(names: list[str]) -> None:
-    """Any order of the columns will do; raises `InvalidInput` for a column missing, unknown or there twice."""
+    """Columns may have any order; raises `InvalidInput` for one that is missing, unknown or there twice."""
     missing = [name for name in COLUMNS if name not in names and name not in OPTIONAL_COLUMNS]
     unknown = [name for name in names if name not in COLUMNS + REJECTION_COLUMNS]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -1,13 +1,13 @@
 """Purchases from a file into the ledger, in the order of the file for each member, nothing twice.
 
-Rows are read, checked and made into events a window at a time here, while two threads post the window before:
-each takes the rows of its half of the members, a few hundred in one call of the posting function. A thread that
-fails ends the import; what is posted stays, and running the same command again goes on from there.
+Rows are read, checked and made into events a window at a time here, while two threads post the window
+before: each takes the rows of its half of the members, a few hundred in one call of the posting function. A
+thread that fails ends the import; what is posted stays, and running the same command again goes on from there.
 
-The two events of a row, its redemption and then its accrual, are always in one call, so in one transaction: the
-accrual is posted whatever becomes of the redemption, and once it is there the redemption has been decided. A later
-run therefore never tries a refused redemption again (by then the member may have points from later rows) but
-repeats the refusal: every run of a file gives the same ledger as one run that nothing interrupted.
+The two events of a row, its redemption and then its accrual, are always in one call, so in one transaction:
+the accrual is posted whatever becomes of the redemption, and once it is there the redemption has been decided.
+A later run therefore never tries a refused redemption again (by then the member may have points from later
+rows) but repeats the refusal: every run of a file gives the same ledger as one run that nothing interrupted.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import psycopg2
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from clearinghouse.imports.queries import members_by_card, purchases_in_ledger
+from clearinghouse.imports.queries import Order, members_by_card, purchases_in_ledger
 from clearinghouse.imports.readers import Source, open_source
 from clearinghouse.imports.rejected import RejectedRows, rejected_rows
 from clearinghouse.imports.rules import Conditions, Purchase, Rejection, Row, check_row
@@ -53,7 +55,7 @@ ROWS_PER_CALL = 200
 
 # Where the words for a till do not fit; the other refusals are told as a till is told them.
 SENTENCES = {
-    "idempotency_key_reused": "It was imported before with other content, as {transfer_id}: reverse that one.",
+    "idempotency_key_reused": "It was imported before with other content, as {transfer_id}.",
     "order_already_posted": "The store has posted this order_ref already, as {transfer_id}.",
     "insufficient_points": "The member had {available} points, {missing} too few.",
 }
@@ -72,30 +74,37 @@ class ImportReport:
 
 
 @dataclass
+class Window:
+    """Rows that are posted together."""
+
+    purchases: list[Purchase] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    orders: set[Order] = field(default_factory=set)
+
+    def add(self, row: Purchase | Rejection) -> None:
+        if isinstance(row, Rejection):
+            self.rejections.append(row)
+        else:
+            self.purchases.append(row)
+            self.orders.add((row.store_id, row.order_ref))
+
+    def has_room_for(self, row: Purchase | Rejection) -> bool:
+        if len(self.purchases) + len(self.rejections) >= WINDOW_ROWS:
+            return False
+        # Which redemptions have been decided is looked up once a window: no row may decide one of the same.
+        return isinstance(row, Rejection) or not (row.redeem_points and (row.store_id, row.order_ref) in self.orders)
+
+
+@dataclass
 class Prepared:
-    """A purchase and its events. `decided`: its redemption was refused when an earlier run posted its accrual."""
+    """A purchase and its events. `decided`: an earlier run posted its accrual and refused its redemption."""
 
     purchase: Purchase
     events: list[Event]
     decided: bool = False
 
-    @property
-    def key(self) -> tuple[UUID, str]:
-        return self.purchase.store_id, self.purchase.order_ref
 
-
-@dataclass
-class Window:
-    """Rows that are posted together, and those of them that did not pass the checks."""
-
-    lanes: list[list[Prepared]] = field(default_factory=lambda: [[] for _ in range(LANES)])
-    rejections: list[Rejection] = field(default_factory=list)
-
-    @property
-    def prepared(self) -> list[Prepared]:
-        return [prepared for lane in self.lanes for prepared in lane]
-
-
+Lane = list[Prepared]
 Outcomes = list[list[PostingResult]]
 
 
@@ -109,8 +118,8 @@ def import_purchases(
 ) -> ImportReport:
     """`on_progress` gets steps of `open_source(path).total`.
 
-    Raises `InvalidInput` or `NotFound` before anything is posted if the file can't be used, `Conflict` while another
-    import of the network runs, `Unavailable` when the database went away: run it again.
+    Raises `InvalidInput` or `NotFound` before anything is posted if the file can't be used, `Conflict` while
+    another import of the network runs, `Unavailable` when the database went away: run it again.
     """
     with closing(open_source(path)) as source, only_import(tenant_id), rejected_rows(path) as rejected:
         importer = PurchaseImport(
@@ -118,9 +127,10 @@ def import_purchases(
         )
         try:
             importer.run(source, on_progress)
-        except psycopg2.OperationalError as error:
+        except (psycopg2.OperationalError, psycopg2.InterfaceError, DBAPIError) as error:
             raise Unavailable(
-                "The database went away. What was posted stays: run the same command again.",
+                f"The database stopped the import: {str(error).strip().splitlines()[0]} "
+                "What was posted stays; run the same command again.",
                 code="import_interrupted",
             ) from error
         importer.report.rejected_path = rejected.publish()
@@ -131,28 +141,24 @@ def conditions_of(tenant_id: UUID, since: date | None) -> Conditions:
     stores = {store.code: store.store_id for store, _ in list_stores(tenant_id)}
     with unit_of_work(tenant_id):
         network = get_network(tenant_id)
-    return Conditions(
-        stores, ZoneInfo(network.time_zone), since or network.opened_on, clock.now() + CLOCK_SKEW
-    )
+    return Conditions(stores, ZoneInfo(network.time_zone), since or network.opened_on, clock.now() + CLOCK_SKEW)
 
 
 @contextmanager
 def only_import(tenant_id: UUID) -> Iterator[None]:
     """Keeps other imports of the network out; raises `Conflict` if one runs.
 
-    Two at once could each find that a row is new. For the same reason it first waits for postings under way: a
-    call that a killed import has left behind in the database still commits.
+    Two at once could each find that a row is new. For the same reason it first waits for postings under way:
+    a call that a killed import has left behind in the database still commits.
     """
     engine = db.engine.execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        # The lock is the session's: closing the connection, which does not go back to its pool, lets go of it.
+        # The lock is the session's: closing the connection, which won't go back to its pool, lets go of it.
         connection.detach()
         take = text("SELECT pg_try_advisory_lock(hashtextextended('import of ' || :tenant, 0))")
         if not connection.scalar(take, {"tenant": str(tenant_id)}):
             raise Conflict("Another import of this network is running; wait for its end.", code="import_running")
-        connection.execute(
-            text("SELECT pg_advisory_xact_lock(ledger.cut_off_key(:tenant))"), {"tenant": tenant_id}
-        )
+        connection.execute(text("SELECT pg_advisory_xact_lock(ledger.cut_off_key(:tenant))"), {"tenant": tenant_id})
         yield
 
 
@@ -167,29 +173,173 @@ class PurchaseImport:
 
     def run(self, source: Source, on_progress: Callable[[int], None]) -> None:
         """Each window is made while the one before it is being posted."""
-        settled, under_way = 0, None
+        under_way: tuple[Window, list[Lane], list[Future[Outcomes]]] | None = None
+        reported = 0
         with ThreadPoolExecutor(LANES, "posting") as threads:
             for window in self.windows(source.rows()):
+                lanes = self.lanes_of(window)
                 if under_way:
                     self.settle(*under_way)
-                under_way = window, self.start(window, threads)
-                on_progress(source.position - settled)
-                settled = source.position
+                    on_progress(source.position - reported)
+                    reported = source.position
+                self.drop_decided([prepared for lane in lanes for prepared in lane])
+                under_way = window, lanes, [threads.submit(self.post, lane) for lane in lanes]
             if under_way:
                 self.settle(*under_way)
+        on_progress(source.position - reported)
 
     def windows(self, rows: Iterator[Row | Rejection]) -> Iterator[Window]:
-        redeemed: set[tuple[UUID, str]] = set()
-        purchases: list[Purchase] = []
-        rejections: list[Rejection] = []
+        window = Window()
         for row in rows:
-            self.report.rows += 1
-            purchase = self.check(row)
-            if isinstance(purchase, Rejection):
-                rejections.append(purchase)
-            else:
-                purchases.append(purchase)
-            if len(purchases) + len(rejections) >= WINDOW_ROWS:
-                yield self.make_window(purchases, rejections)
-                purchases, rejections = [], []
-        yield self.make_window(purchases, rejections)
+            checked = self.check(row)
+            if not window.has_room_for(checked):
+                yield window
+                window = Window()
+            window.add(checked)
+        yield window
+
+    def check(self, row: Row | Rejection) -> Purchase | Rejection:
+        self.report.rows += 1
+        if isinstance(row, Rejection):
+            return row
+        try:
+            return check_row(row, self.conditions)
+        except InvalidInput as error:
+            return Rejection(row.line, error.code, error.message, row[1:])
+
+    def lanes_of(self, window: Window) -> list[Lane]:
+        """By member and not by card: a member's events must keep their order and may name several cards."""
+        lanes: list[Lane] = [[] for _ in range(LANES)]
+        with unit_of_work(self.tenant_id) as session:
+            members = members_by_card(session, {purchase.card for purchase in window.purchases})
+        for purchase in window.purchases:
+            member_id = members.get(purchase.card, self.tenant_id)
+            lanes[member_id.int % LANES].append(Prepared(purchase, self.events_of(purchase)))
+        return lanes
+
+    def events_of(self, purchase: Purchase) -> list[Event]:
+        request_hash = hash_purchase(purchase)
+        events = []
+        if purchase.redeem_points:
+            common = self.common_fields(purchase, "redemption", request_hash)
+            events.append(
+                purchase_redemption(
+                    self.tenant_id,
+                    purchase.card,
+                    purchase.redeem_points,
+                    purchase.occurred_at,
+                    common,
+                    self.at_most,
+                )
+            )
+        common = self.common_fields(purchase, "accrual", request_hash)
+        events.append(
+            purchase_accrual(
+                self.tenant_id,
+                purchase.store_id,
+                purchase.card,
+                purchase.amount,
+                purchase.occurred_at,
+                common,
+            )
+        )
+        return events
+
+    def common_fields(self, purchase: Purchase, kind: str, request_hash: bytes) -> Event:
+        return common_fields(
+            purchase.occurred_at,
+            purchase.business_date,
+            ids.CLEARINGHOUSE_TERMINAL,
+            purchase.store_id,
+            purchase.order_ref,
+            # The store's id and not its code, which may contain a colon.
+            f"import:{purchase.store_id}:{purchase.order_ref}:{kind}",
+            request_hash,
+        )
+
+    def drop_decided(self, rows: Sequence[Prepared]) -> None:
+        """Take out redemptions that are not in the ledger though the accrual of their order is."""
+        redeeming = {
+            (row.purchase.store_id, row.purchase.order_ref): row for row in rows if row.purchase.redeem_points
+        }
+        if not redeeming:
+            return
+        with unit_of_work(self.tenant_id) as session:
+            found = purchases_in_ledger(session, list(redeeming))
+        for order, row in redeeming.items():
+            if (*order, "accrual") in found and (*order, "redemption") not in found:
+                row.decided = True
+                row.events = row.events[-1:]
+
+    def post(self, lane: Lane) -> Outcomes:
+        """The results of each row's events. Runs in a thread, without the application's context."""
+        outcomes = []
+        for start in range(0, len(lane), ROWS_PER_CALL):
+            rows = lane[start : start + ROWS_PER_CALL]
+            results = iter(self.ledger.post(self.tenant_id, [event for row in rows for event in row.events]))
+            outcomes += [list(islice(results, len(row.events))) for row in rows]
+        return outcomes
+
+    def settle(self, window: Window, lanes: list[Lane], futures: list[Future[Outcomes]]) -> None:
+        """Wait until the window is posted; count what became of its rows. Raises what a thread raised."""
+        rejections = window.rejections
+        for lane, future in zip(lanes, futures, strict=True):
+            for row, results in zip(lane, future.result(), strict=True):
+                self.count(row, results)
+                rejection = rejection_of(row, results, self.at_most)
+                if rejection:
+                    rejections.append(rejection)
+        self.report.rejected += len(rejections)
+        for rejection in sorted(rejections):
+            self.rejected.write(rejection)
+
+    def count(self, row: Prepared, results: list[PostingResult]) -> None:
+        for event, result in zip(row.events, results, strict=True):
+            if result.outcome == REPLAYED:
+                self.report.already_there += 1
+            elif result.outcome == POSTED and event["kind"] == "accrual":
+                self.report.accruals_posted += 1
+            elif result.outcome == POSTED:
+                self.report.redemptions_posted += 1
+
+
+def hash_purchase(purchase: Purchase) -> bytes:
+    """Of the whole row, for both its events: a row that has changed anywhere is refused for both."""
+    content = (
+        f"{purchase.store_id}\n{purchase.order_ref}\n{purchase.card}\n{purchase.occurred_at.isoformat()}\n"
+        f"{purchase.amount}\n{purchase.redeem_points}"
+    )
+    return hashlib.sha256(content.encode()).digest()
+
+
+def rejection_of(row: Prepared, results: list[PostingResult], at_most: bool) -> Rejection | None:
+    """None when everything of the row is in the ledger that can be."""
+    refusals = {
+        event["kind"]: result for event, result in zip(row.events, results, strict=True) if result.outcome == REFUSED
+    }
+    if row.decided and "accrual" not in refusals:
+        refusals["redemption"] = refused_then(row.purchase.redeem_points, results[-1], at_most)
+    if at_most and "redemption" in refusals and refusals["redemption"].code == "nothing_to_redeem":
+        del refusals["redemption"]
+    if not refusals:
+        return None
+    reasons = [f"{kind.capitalize()}: {explain(result)}" for kind, result in refusals.items()]
+    if "accrual" not in refusals:
+        reasons.append("The accrual is in the ledger.")
+    code = next(iter(refusals.values())).code or ""
+    return Rejection(row.purchase.row.line, code, " ".join(reasons), row.purchase.row[1:])
+
+
+def refused_then(points: int, accrual: PostingResult, at_most: bool) -> PostingResult:
+    """The refusal of a redemption by an earlier run: what the member had then is what the accrual found."""
+    assert accrual.transfer is not None
+    found = accrual.transfer.available_after - accrual.transfer.points - accrual.transfer.deficit_change
+    if at_most and not found:
+        return PostingResult(REFUSED, "nothing_to_redeem", {"available": 0}, None)
+    return PostingResult(REFUSED, "insufficient_points", {"available": found, "missing": points - found}, None)
+
+
+def explain(result: PostingResult) -> str:
+    error = refusal(result.code, result.detail)
+    sentence = SENTENCES.get(error.code)
+    return sentence.format(**error.details) if sentence else error.message

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
-from sqlalchemy.orm.scoping import scoped_session
 
-from tenants.foundation.database import unit_of_work
+from tenants.foundation.database import Unit, unit_of_work
 
 # More differences of one kind than this are counted, not listed.
 LISTED_MAX = 100
@@ -31,7 +29,8 @@ class Finding:
 
 MOVEMENTS_OF_LOTS = """
     WITH movements AS (
-        SELECT target_id AS lot_id, points AS remaining, 0 AS expired, CASE WHEN source = 'issued' THEN points ELSE 0 END AS opened
+        SELECT target_id AS lot_id, points AS remaining, 0 AS expired,
+               CASE WHEN source = 'issued' THEN points ELSE 0 END AS opened
         FROM ledger.postings WHERE target = 'lot'
         UNION ALL
         SELECT source_id, -points, CASE WHEN target = 'expired' THEN points ELSE 0 END, 0
@@ -79,7 +78,8 @@ CHECKS = {
         WITH recomputed AS (
             SELECT transfer_id,
                    sum(points) FILTER (WHERE NOT (source = 'lot' AND target = 'deficit')) AS points,
-                   sum(CASE WHEN source = 'deficit' THEN points WHEN target = 'deficit' THEN -points ELSE 0 END) AS owed
+                   sum(CASE WHEN source = 'deficit' THEN points
+                            WHEN target = 'deficit' THEN -points ELSE 0 END) AS owed
             FROM ledger.postings GROUP BY transfer_id
         )
         SELECT 'transfer ' || t.transfer_id,
@@ -148,7 +148,7 @@ def check_ledger(tenant_id: UUID) -> list[Finding]:
         return [finding for name, query in CHECKS.items() for finding in run_check(session, name, query)]
 
 
-def run_check(session: scoped_session[Session], name: str, query: str) -> list[Finding]:
+def run_check(session: Unit, name: str, query: str) -> list[Finding]:
     rows = session.execute(text(query)).all()
     findings = [Finding(name, str(row[0]), str(row[1]), str(row[2])) for row in rows[:LISTED_MAX]]
     if len(rows) > LISTED_MAX:

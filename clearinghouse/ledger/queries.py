@@ -6,10 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
-from sqlalchemy.orm.scoping import scoped_session
 
 from clearinghouse.ledger.tables import Books, Lot, Transfer, Wallet
+from tenants.foundation.database import Unit
 from tenants.members.tables import Card
 
 
@@ -23,7 +22,7 @@ class Balance:
     expires_on: date | None
 
 
-def balance_of(session: scoped_session[Session], member_id: UUID, on_date: date) -> Balance:
+def balance_of(session: Unit, member_id: UUID, on_date: date) -> Balance:
     """To be called inside a unit of work. Lots that expired before `on_date` do not count."""
     by_expiry = session.execute(
         select(Lot.expires_on, func.sum(Lot.remaining).label("points"))
@@ -38,12 +37,12 @@ def balance_of(session: scoped_session[Session], member_id: UUID, on_date: date)
     return Balance(available, deficit, int(by_expiry[0].points), by_expiry[0].expires_on)
 
 
-def first_open_month(session: scoped_session[Session]) -> date:
+def first_open_month(session: Unit) -> date:
     return session.scalars(select(Books.first_open_month)).one()
 
 
 def list_transfers(
-    session: scoped_session[Session],
+    session: Unit,
     limit: int,
     before: UUID | None = None,
     store_id: UUID | None = None,

@@ -187,7 +187,7 @@ class Ledger:
     def _call(self, arguments: tuple[str, str]) -> list[PostingResult]:
         with closing(self.engine.raw_connection()) as connection:
             try:
-                with connection.cursor() as cursor:
+                with closing(connection.cursor()) as cursor:
                     cursor.execute(POST, arguments)
                     rows = cursor.fetchall()
             except psycopg2.Error as error:

@@ -19,7 +19,7 @@ from tenants.foundation.columns import (
     OptionalWords,
     Points,
 )
-from tenants.foundation.database import db
+from tenants.foundation.database import Base
 
 TRANSFER_KINDS = ("accrual", "redemption", "accrual_reversal", "redemption_reversal", "expiry")
 ACCOUNT_KINDS = ("issued", "lot", "recovered", "expired", "deficit")
@@ -28,7 +28,7 @@ transfer_kind = Enum(*TRANSFER_KINDS, name="transfer_kind", schema="ledger")
 account_kind = Enum(*ACCOUNT_KINDS, name="account_kind", schema="ledger")
 
 
-class Books(db.Model):
+class Books(Base):
     """Months from `first_open_month` on are open; they close in turn."""
 
     __tablename__ = "books"
@@ -38,7 +38,7 @@ class Books(db.Model):
     first_open_month: Mapped[Day]
 
 
-class Wallet(db.Model):
+class Wallet(Base):
     """The one row of a member that a posting locks.
 
     `balance` is what is left in all lots, in points; `deficit` what the member owes, in points.
@@ -55,7 +55,7 @@ class Wallet(db.Model):
     chain_head: Mapped[Bytes]
 
 
-class Transfer(db.Model):
+class Transfer(Base):
     """One immutable event.
 
     `points` and `amount` are never negative: the kind tells which way they go. `deficit_change` is
@@ -90,7 +90,7 @@ class Transfer(db.Model):
     hash: Mapped[Bytes]
 
 
-class Lot(db.Model):
+class Lot(Base):
     """Points issued together: one funder, one expiry. `expires_on` is the last day they can be used."""
 
     __tablename__ = "lots"
@@ -109,7 +109,7 @@ class Lot(db.Model):
     is_open: Mapped[bool] = mapped_column(Computed("remaining > 0", persisted=True))
 
 
-class Posting(db.Model):
+class Posting(Base):
     """Points that moved from account `(source, source_id)` to account `(target, target_id)`.
 
     The id of an account is that of a store or the network (issued), a store (recovered), a lot (lot,

@@ -17,5 +17,10 @@ def set_up_database() -> int:
     """Safe to run again; the number of partitions made."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     upgrade(directory=str(MIGRATIONS))
+    return ensure_partitions_ahead()
+
+
+def ensure_partitions_ahead() -> int:
+    """Make the months to come, so that no posting ever finds its partition missing; the number made."""
     this_month = month_of(clock.now().date())
     return ensure_partitions(this_month, add_months(this_month, MONTHS_AHEAD))

@@ -23,7 +23,10 @@ REFUSALS: dict[str, tuple[type[ClearinghouseError], str]] = {
     "card_blocked": (Forbidden, "This card is blocked; the member should call head office."),
     "card_replaced": (Forbidden, "This card has been replaced; ask the member for the new one."),
     "not_reversible": (Conflict, "Only accruals and redemptions can be reversed."),
-    "already_reversed": (Conflict, "This transfer has been reversed already; transfer_id names the reversal."),
+    "already_reversed": (
+        Conflict,
+        "This transfer has been reversed already; transfer_id names the reversal.",
+    ),
     "insufficient_points": (Conflict, "The member has too few points; missing says how many."),
     "nothing_to_redeem": (Conflict, "The member has no points to redeem."),
     "nothing_to_expire": (InvalidInput, "Nothing is left to expire."),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from apiflask import Schema
+from marshmallow import ValidationError, fields, validate
 
 from tenants.foundation.luhn import is_card_number
 
@@ -25,9 +26,7 @@ def card_number(value: str) -> None:
 
 
 def minor_units(**metadata: Any) -> fields.Integer:
-    return fields.Integer(
-        required=True, strict=True, validate=validate.Range(0, INTEGER_MAX), metadata=metadata
-    )
+    return fields.Integer(required=True, strict=True, validate=validate.Range(0, INTEGER_MAX), metadata=metadata)
 
 
 class EventSchema(Schema):
@@ -45,7 +44,10 @@ class AccrualSchema(EventSchema):
     order_ref = fields.String(
         required=True,
         validate=REFERENCE,
-        metadata={"description": "The till's number for the purchase, unique in the store", "example": "A-1001"},
+        metadata={
+            "description": "The till's number for the purchase, unique in the store",
+            "example": "A-1001",
+        },
     )
     amount = minor_units(description="What was paid, in minor units of the currency", example=2599)
 
@@ -65,7 +67,8 @@ class ReversalSchema(EventSchema):
     original_order_ref = fields.String(validate=REFERENCE)
     original_kind = fields.String(validate=validate.OneOf(["accrual", "redemption"]))
     original_store = fields.String(
-        validate=REFERENCE, metadata={"description": "Code of the store of the original; this store when left out"}
+        validate=REFERENCE,
+        metadata={"description": "Code of the store of the original; this store when left out"},
     )
     order_ref = fields.String(
         validate=REFERENCE, metadata={"description": "The till's own number for the return, if it has one"}
@@ -88,7 +91,9 @@ class BatchSchema(Schema):
 
 class IdempotencyHeaderSchema(Schema):
     idempotency_key = fields.String(
-        required=True, data_key="Idempotency-Key", metadata={"description": "Unique per terminal; kept for ever"}
+        required=True,
+        data_key="Idempotency-Key",
+        metadata={"description": "Unique per terminal; kept for ever"},
     )
 
 
@@ -118,7 +123,9 @@ class TransferSchema(Schema):
     occurred_at = fields.String()
     posted_at = fields.String()
     business_date = fields.String()
-    settlement_month = fields.String(metadata={"description": "A later month than business_date's when that had closed"})
+    settlement_month = fields.String(
+        metadata={"description": "A later month than business_date's when that had closed"}
+    )
 
 
 class TransferPageSchema(Schema):

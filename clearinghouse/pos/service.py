@@ -44,9 +44,7 @@ def post_one(principal: Principal, kind: str, body: dict[str, Any], key: str) ->
     return result
 
 
-def post_batch(
-    principal: Principal, bodies: Sequence[dict[str, Any]]
-) -> list[PostingResult | ClearinghouseError]:
+def post_batch(principal: Principal, bodies: Sequence[dict[str, Any]]) -> list[PostingResult | ClearinghouseError]:
     """One result or refusal an event, in order. Events that are not well formed do not stop the others."""
     prepared = [prepare(principal, body) for body in bodies]
     events = [item for item in prepared if isinstance(item, dict)]
@@ -91,9 +89,7 @@ def event_of(principal: Principal, kind: str, body: dict[str, Any], key: str) ->
     assert principal.store_id is not None and principal.terminal_id is not None
     currency = body.get("currency", principal.currency)
     if currency != principal.currency:
-        raise InvalidInput(
-            f"This network settles in {principal.currency}, not {currency}.", code="wrong_currency"
-        )
+        raise InvalidInput(f"This network settles in {principal.currency}, not {currency}.", code="wrong_currency")
     occurred_at = body.get("occurred_at") or clock.now()
     check_occurred_at(occurred_at, principal.days_accepted_late)
     common = posting.common_fields(

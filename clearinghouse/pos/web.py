@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from apiflask import APIBlueprint
 from apiflask.scaffold import _annotate
@@ -154,7 +155,7 @@ def list_transfers(principal: Principal, query: dict[str, Any]) -> Response:
     """
     before = ids.parse(ids.TRANSFER, query["cursor"]) if "cursor" in query else None
     with unit_of_work(principal.tenant_id) as session:
-        codes = {store.store_id: store.code for store in session.query(Store)}
+        codes: dict[UUID | None, str | None] = {store.store_id: store.code for store in session.query(Store)}
         rows = queries.list_transfers(
             session, query["limit"] + 1, before, principal.store_id, query.get("card"), query.get("order_ref")
         )

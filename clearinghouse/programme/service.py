@@ -41,9 +41,7 @@ def add_version(
     """
     parse_policy(expiry_policy)
     if base_rate < 0 or redemption_value <= 0:
-        raise InvalidInput(
-            "base_rate can't be negative and redemption_value must be positive.", code="invalid_rate"
-        )
+        raise InvalidInput("base_rate can't be negative and redemption_value must be positive.", code="invalid_rate")
     existing = list_versions(tenant_id)
     if existing and effective_from <= max(existing[-1].effective_from, clock.now()):
         raise InvalidInput(

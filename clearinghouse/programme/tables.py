@@ -6,10 +6,10 @@ from sqlalchemy import ForeignKeyConstraint, Numeric, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.foundation.columns import Key, Moment, Words
-from tenants.foundation.database import db
+from tenants.foundation.database import Base
 
 
-class ProgrammeVersion(db.Model):
+class ProgrammeVersion(Base):
     """A network's rules from `effective_from` on, until the next version's. Never changed once made."""
 
     __tablename__ = "versions"

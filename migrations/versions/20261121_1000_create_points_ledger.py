@@ -280,7 +280,7 @@ CREATE TABLE settlement.positions (
     FOREIGN KEY (tenant_id, store_id) REFERENCES tenants.stores,
     CONSTRAINT positions_net_check CHECK (net = to_pay - to_receive)
 );
--- The issuing x redeeming matrix of a month: points that `redeeming_store_id` recovered of those that `funder_id` issued.
+-- The issuing x redeeming matrix: points that `redeeming_store_id` recovered of those that `funder_id` issued.
 CREATE TABLE settlement.flows (
     tenant_id uuid NOT NULL,
     month date NOT NULL,
@@ -304,11 +304,25 @@ CREATE TABLE settlement.days (
 );
 """
 
-TABLES_WITH_TENANT = """
-tenants.networks tenants.participants tenants.stores tenants.terminals tenants.credentials tenants.members
-tenants.cards programme.versions ledger.books ledger.wallets ledger.transfers ledger.lots ledger.postings
-settlement.windows settlement.positions settlement.flows settlement.days
-""".split()
+TABLES_WITH_TENANT = [
+    "tenants.networks",
+    "tenants.participants",
+    "tenants.stores",
+    "tenants.terminals",
+    "tenants.credentials",
+    "tenants.members",
+    "tenants.cards",
+    "programme.versions",
+    "ledger.books",
+    "ledger.wallets",
+    "ledger.transfers",
+    "ledger.lots",
+    "ledger.postings",
+    "settlement.windows",
+    "settlement.positions",
+    "settlement.flows",
+    "settlement.days",
+]
 
 ROW_LEVEL_SECURITY = """
 ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
@@ -325,7 +339,7 @@ GRANT SELECT, INSERT ON ledger.books, ledger.wallets, ledger.lots TO clearinghou
 GRANT UPDATE (first_open_month) ON ledger.books TO clearinghouse_app;
 GRANT UPDATE (balance, deficit, chain_length, chain_head) ON ledger.wallets TO clearinghouse_app;
 GRANT UPDATE (remaining, expired) ON ledger.lots TO clearinghouse_app;
-GRANT SELECT, INSERT ON settlement.windows, settlement.positions, settlement.flows, settlement.days TO clearinghouse_app;
+GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA settlement TO clearinghouse_app;
 GRANT UPDATE (published_at, issued, recovered, expired, opening_outstanding, closing_outstanding, hq_net, rounding,
     identities) ON settlement.windows TO clearinghouse_app;
 """

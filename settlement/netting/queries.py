@@ -10,10 +10,9 @@ from datetime import date
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
-from sqlalchemy.orm.scoping import scoped_session
 
 from settlement.netting.rules import StoreDay
+from tenants.foundation.database import Unit
 
 # Which store a posting belongs to: the store whose account it touches, else the funder of the points.
 DAYS = text("""
@@ -43,7 +42,7 @@ OUTSTANDING_BY_LOTS = text("""
 """)
 
 
-def points_by_day(session: scoped_session[Session], month: date) -> list[StoreDay]:
+def points_by_day(session: Unit, month: date) -> list[StoreDay]:
     days: dict[tuple[UUID, date], list[int]] = {}
     for row in session.execute(DAYS, {"month": month}):
         sums = days.setdefault((row.store_id, row.day), [0, 0, 0])
@@ -54,12 +53,12 @@ def points_by_day(session: scoped_session[Session], month: date) -> list[StoreDa
     return [StoreDay(store_id, day, *sums) for (store_id, day), sums in sorted(days.items()) if any(sums)]
 
 
-def flows(session: scoped_session[Session], month: date) -> dict[tuple[UUID, UUID], int]:
+def flows(session: Unit, month: date) -> dict[tuple[UUID, UUID], int]:
     """Points by (funder, redeeming store), less reversed redemptions."""
     rows = session.execute(FLOWS, {"month": month})
     return {(row.funder_id, row.redeeming_store_id): row.points for row in rows if row.points}
 
 
-def outstanding_by_lots(session: scoped_session[Session], month: date) -> int:
+def outstanding_by_lots(session: Unit, month: date) -> int:
     """Points that members held at the end of the month, less what they owed, according to the lots."""
     return int(session.scalar(OUTSTANDING_BY_LOTS, {"month": month}) or 0)

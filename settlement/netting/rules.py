@@ -177,7 +177,5 @@ def prove(
             nets - totals.rounding,
             float_held,
         ),
-        Identity(
-            "stores whose recovered points differ from the matrix", Decimal(len(disagreeing)), Decimal(0)
-        ),
+        Identity("stores whose recovered points differ from the matrix", Decimal(len(disagreeing)), Decimal(0)),
     ]

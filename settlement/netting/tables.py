@@ -4,25 +4,20 @@ from sqlalchemy import ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.foundation.columns import Key, MinorUnits, MonthKey, Points
-from tenants.foundation.database import db
-
+from tenants.foundation.database import Base
 
 
 def of_window() -> ForeignKeyConstraint:
-    return ForeignKeyConstraint(
-        ["tenant_id", "month"], ["settlement.windows.tenant_id", "settlement.windows.month"]
-    )
+    return ForeignKeyConstraint(["tenant_id", "month"], ["settlement.windows.tenant_id", "settlement.windows.month"])
 
 
-class PositionRow(db.Model):
+class PositionRow(Base):
     """A published `settlement.netting.rules.Position`."""
 
     __tablename__ = "positions"
     __table_args__ = (
         of_window(),
-        ForeignKeyConstraint(
-            ["tenant_id", "store_id"], ["tenants.stores.tenant_id", "tenants.stores.store_id"]
-        ),
+        ForeignKeyConstraint(["tenant_id", "store_id"], ["tenants.stores.tenant_id", "tenants.stores.store_id"]),
         {"schema": "settlement"},
     )
 
@@ -37,7 +32,7 @@ class PositionRow(db.Model):
     net: Mapped[MinorUnits]
 
 
-class FlowRow(db.Model):
+class FlowRow(Base):
     """Points that a store recovered, in a month, of those that a funder issued in any month."""
 
     __tablename__ = "flows"
@@ -50,7 +45,7 @@ class FlowRow(db.Model):
     points: Mapped[Points]
 
 
-class DayRow(db.Model):
+class DayRow(Base):
     """A store's points of one business date in a published month."""
 
     __tablename__ = "days"

@@ -23,9 +23,7 @@ def enqueue_documents(tenant_id: UUID, document: SettlementDocument) -> list[str
     jobs = [queue.enqueue(write_exports, str(tenant_id), month, job_timeout=JOB_SECONDS_MAX)]
     codes = [line.store_code for line in document.stores]
     for chunk in chunks(codes, STATEMENTS_A_JOB):
-        jobs.append(
-            queue.enqueue(write_statements, str(tenant_id), month, chunk, job_timeout=JOB_SECONDS_MAX)
-        )
+        jobs.append(queue.enqueue(write_statements, str(tenant_id), month, chunk, job_timeout=JOB_SECONDS_MAX))
     return [job.id for job in jobs]
 
 

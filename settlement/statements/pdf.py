@@ -178,9 +178,7 @@ def heading(statement: StatementDocument) -> list[Flowable]:
     top = [[paragraph(settlement.network_name, NETWORK), paragraph("Monthly settlement statement", KIND)]]
     cells = [[paragraph(name, NOTE) for name in facts], [paragraph(value, TEXT) for value in facts.values()]]
     return [
-        Table(
-            top, [WIDTH * 0.62, WIDTH * 0.38], style=[*FLUSH, ("LINEBELOW", (0, 0), (-1, -1), 0.8, ACCENT)]
-        ),
+        Table(top, [WIDTH * 0.62, WIDTH * 0.38], style=[*FLUSH, ("LINEBELOW", (0, 0), (-1, -1), 0.8, ACCENT)]),
         Spacer(0, 10),
         paragraph(f"{line.store_code} · {line.store_name}", STORE),
         Spacer(0, 6),
@@ -209,9 +207,7 @@ def amount_band(statement: StatementDocument) -> Table:
 
 
 def side_by_side(left: list[Flowable], right: list[Flowable]) -> Table:
-    return Table(
-        [[left, "", right]], [LEFT_WIDTH, WIDTH - LEFT_WIDTH - RIGHT_WIDTH, RIGHT_WIDTH], style=FLUSH
-    )
+    return Table([[left, "", right]], [LEFT_WIDTH, WIDTH - LEFT_WIDTH - RIGHT_WIDTH, RIGHT_WIDTH], style=FLUSH)
 
 
 def outstanding_block(statement: StatementDocument) -> list[Flowable]:
@@ -386,9 +382,7 @@ def counter_rows(settlement: SettlementDocument, counter_stores: dict[str, Count
         [
             cell(code, CODE_WIDTH),
             cell(names.get(code, "Head office" if code == "HQ" else ""), NAME_WIDTH),
-            *three_numbers(
-                counter_stores[code].own_recovered_there, counter_stores[code].theirs_recovered_here
-            ),
+            *three_numbers(counter_stores[code].own_recovered_there, counter_stores[code].theirs_recovered_here),
         ]
         for code in sorted(counter_stores, key=lambda code: (code not in names, code))
     ]

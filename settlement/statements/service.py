@@ -11,8 +11,6 @@ from uuid import UUID
 
 from flask import current_app
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
-from sqlalchemy.orm.scoping import scoped_session
 
 from settlement.netting.rules import Identity, Position, Rates, Totals
 from settlement.netting.tables import DayRow, FlowRow, PositionRow
@@ -22,7 +20,7 @@ from settlement.statements.pdf import write_statement_pdf
 from settlement.statements.xlsx import write_settlement_xlsx
 from settlement.windows.service import get_published_window
 from settlement.windows.tables import Window
-from tenants.foundation.database import unit_of_work
+from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import NotFound
 from tenants.foundation.months import last_day, show_month
 from tenants.networks.service import get_network
@@ -69,7 +67,7 @@ def flow_order(flow: Flow) -> tuple[str, str]:
     return flow.issuing_code, flow.redeeming_code
 
 
-def load_store_lines(session: scoped_session[Session], month: date) -> list[StoreLine]:
+def load_store_lines(session: Unit, month: date) -> list[StoreLine]:
     statement = (
         select(PositionRow, Store, Participant)
         .join(Store, (Store.tenant_id == PositionRow.tenant_id) & (Store.store_id == PositionRow.store_id))
@@ -95,9 +93,7 @@ def totals_of(window: Window) -> Totals:
 
 
 def identities_of(window: Window) -> list[Identity]:
-    return [
-        Identity(kept["name"], Decimal(kept["left"]), Decimal(kept["right"])) for kept in window.identities or ()
-    ]
+    return [Identity(kept["name"], Decimal(kept["left"]), Decimal(kept["right"])) for kept in window.identities or ()]
 
 
 def load_statements(settlement: SettlementDocument, tenant_id: UUID, codes: set[str]) -> list[StatementDocument]:
@@ -125,7 +121,7 @@ def load_statements(settlement: SettlementDocument, tenant_id: UUID, codes: set[
     ]
 
 
-def own_points_outstanding(session: scoped_session[Session], month: date) -> dict[UUID, int]:
+def own_points_outstanding(session: Unit, month: date) -> dict[UUID, int]:
     """By store: its points issued in the months before, not recovered anywhere nor expired in them."""
     issued = select(PositionRow.store_id, func.sum(PositionRow.issued - PositionRow.expired)).where(
         PositionRow.month < month
@@ -205,13 +201,12 @@ def render_statements(
     known = {line.store_code for line in document.stores}
     if not codes <= known:
         raise NotFound(
-            f"No store {', '.join(sorted(codes - known))} in {show_month(document.month)}.", code="store_unknown"
+            f"No store {', '.join(sorted(codes - known))} in {show_month(document.month)}.",
+            code="store_unknown",
         )
     paths = []
     for statement in load_statements(document, tenant_id, codes):
         path = statement_path(document, statement.line.store_code)
-        paths.append(
-            write_unless_there(path, document.published_at, partial(write_statement_pdf, statement))
-        )
+        paths.append(write_unless_there(path, document.published_at, partial(write_statement_pdf, statement)))
         on_progress(1)
     return paths

@@ -129,9 +129,7 @@ def write_position_totals(workbook: SettlementWorkbook, sheet: Any, row: int) ->
     for column, total in enumerate(points, start=FIRST_NUMBER):
         write_sum(sheet, row, column, (1, column, row - 1, column), total, workbook.total_points)
     for column, minor in enumerate(money, start=FIRST_MONEY):
-        write_sum(
-            sheet, row, column, (1, column, row - 1, column), workbook.major(minor), workbook.total_money
-        )
+        write_sum(sheet, row, column, (1, column, row - 1, column), workbook.major(minor), workbook.total_money)
 
 
 def write_head_office(workbook: SettlementWorkbook, sheet: Any, row: int) -> None:
@@ -163,9 +161,7 @@ def add_matrix(workbook: SettlementWorkbook) -> None:
     rows = {code: row for row, code in enumerate(issuing, start=2)}
     columns = {code: column for column, code in enumerate(redeeming, start=3)}
     for flow in flows:
-        sheet.write_number(
-            rows[flow.issuing_code], columns[flow.redeeming_code], flow.points, workbook.points
-        )
+        sheet.write_number(rows[flow.issuing_code], columns[flow.redeeming_code], flow.points, workbook.points)
     sheet.freeze_panes(2, 3)
     print_on_wide_paper(sheet)
 
@@ -216,9 +212,7 @@ def write_matrix_totals(
         write_sum(sheet, 1, column, (2, column, last_row, column), recovered[code], style)
 
 
-def write_sum(
-    sheet: Any, row: int, column: int, cells: tuple[int, int, int, int], value: float, style: Any
-) -> None:
+def write_sum(sheet: Any, row: int, column: int, cells: tuple[int, int, int, int], value: float, style: Any) -> None:
     """A SUM over `cells`, or the plain value if there are none: a reversed range would include the sum."""
     first_row, first_column, last_row, last_column = cells
     if last_row < first_row or last_column < first_column:

@@ -26,7 +26,9 @@ def list_command(network: str, as_json: bool) -> None:
     """List the closed months and the first open one."""
     windows, first_open = list_windows(find_network_id(network))
     rows = [show_window(w) for w in windows]
-    rows.append(dict.fromkeys(rows[0] if rows else ("month", "state")) | {"month": show_month(first_open), "state": "open"})
+    rows.append(
+        dict.fromkeys(rows[0] if rows else ("month", "state")) | {"month": show_month(first_open), "state": "open"}
+    )
     print_rows(rows, as_json)
 
 

@@ -12,8 +12,6 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from sqlalchemy import insert, select, text, update
-from sqlalchemy.orm import Session
-from sqlalchemy.orm.scoping import scoped_session
 
 from clearinghouse.expiry.service import expire_points
 from clearinghouse.ledger.queries import first_open_month
@@ -25,7 +23,7 @@ from settlement.netting.rules import Identity, Position, Rates, StoreDay, Totals
 from settlement.netting.tables import DayRow, FlowRow, PositionRow
 from settlement.windows.tables import Window
 from tenants.foundation import clock
-from tenants.foundation.database import unit_of_work
+from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, IntegrityFailure, NotFound
 from tenants.foundation.months import add_months, last_day, show_month
 from tenants.networks.service import get_network
@@ -138,14 +136,12 @@ def publish(tenant_id: UUID, month: date) -> list[Identity]:
         identities = prove(positions, totals, flows, queries.outstanding_by_lots(session, month), rates)
         refuse_unless_all_hold(month, identities)
         write_figures(session, window, positions, totals, flows, days)
-        window.identities = [
-            {"name": i.name, "left": str(i.left), "right": str(i.right)} for i in identities
-        ]
+        window.identities = [{"name": i.name, "left": str(i.left), "right": str(i.right)} for i in identities]
     log.info("published %s", show_month(month))
     return identities
 
 
-def opening_outstanding(session: scoped_session[Session], month: date) -> int:
+def opening_outstanding(session: Unit, month: date) -> int:
     """The closing figure of the month before; 0 for the first month of the books."""
     before = session.scalar(select(Window).where(Window.month < month).order_by(Window.month.desc()).limit(1))
     if before is None:
@@ -170,7 +166,7 @@ def refuse_unless_all_hold(month: date, identities: Sequence[Identity]) -> None:
 
 
 def write_figures(
-    session: scoped_session[Session],
+    session: Unit,
     window: Window,
     positions: Sequence[Position],
     totals: Totals,
@@ -194,7 +190,7 @@ def write_figures(
 
 
 def insert_rows(
-    session: scoped_session[Session],
+    session: Unit,
     table: type[PositionRow] | type[FlowRow] | type[DayRow],
     rows: list[dict[str, object]],
 ) -> None:

@@ -15,10 +15,10 @@ from tenants.foundation.columns import (
     Rate,
     Words,
 )
-from tenants.foundation.database import db
+from tenants.foundation.database import Base
 
 
-class Window(db.Model):
+class Window(Base):
     """A closed month of a network; open months have no row.
 
     The rates are frozen when it closes. The figures (points; `hq_net` and `rounding` in minor units) and the

@@ -114,4 +114,3 @@ def post_documents(principal: Principal, month: str) -> Response:
     """Have the workers write every document of a month"""
     document = load_settlement(principal.tenant_id, parse_month(month))
     return answer({"jobs": enqueue_documents(principal.tenant_id, document)}, 202)
-

@@ -73,9 +73,7 @@ def create_credential(
     return credential, key
 
 
-def list_credentials(
-    tenant_id: UUID, after: UUID | None = None, limit: int | None = None
-) -> list[Credential]:
+def list_credentials(tenant_id: UUID, after: UUID | None = None, limit: int | None = None) -> list[Credential]:
     """Oldest first, those made after the key `after`; revoked ones too."""
     statement = select(Credential).order_by(Credential.credential_id).limit(limit)
     if after is not None:

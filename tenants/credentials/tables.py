@@ -6,10 +6,10 @@ from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from tenants.foundation.columns import Bytes, Key, Moment, OptionalMoment, Words
-from tenants.foundation.database import db
+from tenants.foundation.database import Base
 
 
-class Credential(db.Model):
+class Credential(Base):
     """An API key: of a terminal (`role` terminal) or of head office (`role` hq).
 
     Only the SHA-256 of the key is kept; the key has 256 random bits, so a slow hash would add nothing.
@@ -19,7 +19,9 @@ class Credential(db.Model):
     __tablename__ = "credentials"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id"], ["tenants.networks.tenant_id"]),
-        ForeignKeyConstraint(["tenant_id", "terminal_id"], ["tenants.terminals.tenant_id", "tenants.terminals.terminal_id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "terminal_id"], ["tenants.terminals.tenant_id", "tenants.terminals.terminal_id"]
+        ),
         UniqueConstraint("tenant_id", "key_hash"),
         {"schema": "tenants"},
     )

@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal, InvalidOperation
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -18,10 +27,41 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+PIPE_WIDTH = 1_000
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 network_option = click.option(
     "--network", "-n", "network", required=True, envvar="CLEARINGHOUSE_NETWORK", help="Code of the network."
 )
+
+
+class DecimalType(click.ParamType):
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite():
+            self.fail(f"{value!r} is not a number: write it like 0.85.", param, ctx)
+        return number
+
+
+class DayType(click.ParamType):
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a day: write it like 2026-11-30.", param, ctx)
+
+
+DECIMAL = DecimalType()
+DAY = DayType()
 
 
 def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, title: str | None = None) -> None:
@@ -35,10 +75,14 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, title: str | None 
     table = Table(title=title, title_justify="left", header_style="bold")
     for name, value in rows[0].items():
         is_number = isinstance(value, int) and not isinstance(value, bool)
-        table.add_column(name.replace("_", " "), justify="right" if is_number else "left")
+        table.add_column(name.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(show_cell(value) for value in row.values()))
-    out.print(table)
+    if out.is_terminal:
+        out.print(table)
+    else:
+        # A pipe has no width: an id that is broken over two lines could not be found with grep.
+        out.print(table, width=out.measure(table, options=out.options.update_width(PIPE_WIDTH)).maximum, crop=False)
 
 
 def print_fields(fields: dict[str, Any], as_json: bool) -> None:

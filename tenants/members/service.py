@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-from sqlalchemy.orm.scoping import scoped_session
+from sqlalchemy import insert, select
 
 from tenants.foundation import clock, ids
-from tenants.foundation.database import unit_of_work
+from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, NotFound
 from tenants.foundation.luhn import check_digit, is_card_number
 from tenants.members.tables import Card, Member
@@ -43,7 +42,11 @@ def create_member(tenant_id: UUID, reference: str | None = None, name: str | Non
         if reference is not None and session.scalar(select(Member.member_id).where(Member.reference == reference)):
             raise Conflict(f"There is a member with reference {reference!r} already.", code="member_exists")
         member = Member(
-            tenant_id=tenant_id, member_id=ids.new_id(), reference=reference, name=name, created_at=clock.now()
+            tenant_id=tenant_id,
+            member_id=ids.new_id(),
+            reference=reference,
+            name=name,
+            created_at=clock.now(),
         )
         session.add(member)
     return member
@@ -55,6 +58,38 @@ def check_reference(reference: str) -> None:
             f"{reference!r} is not a member's reference: 1 to 64 characters without control characters.",
             code="invalid_reference",
         )
+
+
+def create_members_with_cards(tenant_id: UUID, numbers_by_reference: Mapping[str, str]) -> int:
+    """Members with one card each; the number made. References that exist are left alone.
+
+    Raises `InvalidInput` for a number that is not a card's, `Conflict` when one is in use; nothing is made then.
+    """
+    for number in numbers_by_reference.values():
+        check_card_number(number)
+    with unit_of_work(tenant_id) as session:
+        existing = set(session.scalars(select(Member.reference).where(Member.reference.in_(numbers_by_reference))))
+        made = {
+            reference: (ids.new_id(), number)
+            for reference, number in numbers_by_reference.items()
+            if reference not in existing
+        }
+        numbers = [number for _, number in made.values()]
+        taken = session.scalar(select(Card.number).where(Card.number.in_(numbers)).limit(1))
+        if taken or len(set(numbers)) < len(numbers):
+            raise Conflict("There is a card with one of these numbers already.", code="card_exists")
+        common = {"tenant_id": tenant_id, "created_at": clock.now()}
+        members = [
+            {"member_id": member_id, "reference": reference, **common} for reference, (member_id, _) in made.items()
+        ]
+        cards = [
+            {"card_id": ids.new_id(), "member_id": member_id, "number": number, "status": ACTIVE, **common}
+            for member_id, number in made.values()
+        ]
+        if made:
+            session.execute(insert(Member), members)
+            session.execute(insert(Card), cards)
+    return len(made)
 
 
 def find_member(tenant_id: UUID, member_id: UUID) -> Member:
@@ -89,7 +124,7 @@ def find_card(tenant_id: UUID, number: str) -> Card:
         return load_card(session, number)
 
 
-def load_card(session: scoped_session[Session], number: str, for_update: bool = False) -> Card:
+def load_card(session: Unit, number: str, for_update: bool = False) -> Card:
     check_card_number(number)
     statement = select(Card).where(Card.number == number)
     card = session.scalar(statement.with_for_update() if for_update else statement)
@@ -113,9 +148,7 @@ def issue_card(tenant_id: UUID, member_id: UUID, number: str | None = None) -> C
         return add_card(session, tenant_id, member_id, number)
 
 
-def add_card(
-    session: scoped_session[Session], tenant_id: UUID, member_id: UUID, number: str | None
-) -> Card:
+def add_card(session: Unit, tenant_id: UUID, member_id: UUID, number: str | None) -> Card:
     if number is None:
         number = generate_number(session)
     check_card_number(number)
@@ -133,7 +166,7 @@ def add_card(
     return card
 
 
-def generate_number(session: scoped_session[Session]) -> str:
+def generate_number(session: Unit) -> str:
     """A number that no card of the network has: among a million cards, one in a million is hit at first."""
     while True:
         digits = f"{GENERATED_PREFIX}{secrets.randbelow(10**12):012d}"
@@ -142,7 +175,7 @@ def generate_number(session: scoped_session[Session]) -> str:
             return number
 
 
-def card_exists(session: scoped_session[Session], number: str) -> bool:
+def card_exists(session: Unit, number: str) -> bool:
     return session.scalar(select(Card.card_id).where(Card.number == number)) is not None
 
 

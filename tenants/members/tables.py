@@ -6,10 +6,10 @@ from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from tenants.foundation.columns import Key, Moment, OptionalWords, Words
-from tenants.foundation.database import db
+from tenants.foundation.database import Base
 
 
-class Member(db.Model):
+class Member(Base):
     """Who owns the points. `reference` is the network's own number for the member, unique where given."""
 
     __tablename__ = "members"
@@ -26,13 +26,15 @@ class Member(db.Model):
     created_at: Mapped[Moment]
 
 
-class Card(db.Model):
+class Card(Base):
     """A way to name a member at the till: active, blocked, or replaced by another card."""
 
     __tablename__ = "cards"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "member_id"], ["tenants.members.tenant_id", "tenants.members.member_id"]),
-        ForeignKeyConstraint(["tenant_id", "replaced_by_card_id"], ["tenants.cards.tenant_id", "tenants.cards.card_id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "replaced_by_card_id"], ["tenants.cards.tenant_id", "tenants.cards.card_id"]
+        ),
         UniqueConstraint("tenant_id", "number"),
         Index("cards_member_idx", "tenant_id", "member_id"),
         {"schema": "tenants"},

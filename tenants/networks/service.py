@@ -126,17 +126,13 @@ def check_network(new: NewNetwork) -> None:
 def check_days(new: NewNetwork) -> None:
     latest = clock.now().date() + OPENED_AHEAD_MAX
     if not OPENED_ON_MIN <= new.opened_on <= latest:
-        raise InvalidInput(
-            f"opened_on must lie between {OPENED_ON_MIN} and {latest}.", code="opened_on_out_of_range"
-        )
+        raise InvalidInput(f"opened_on must lie between {OPENED_ON_MIN} and {latest}.", code="opened_on_out_of_range")
     if not 0 <= new.days_accepted_late <= DAYS_ACCEPTED_LATE_MAX:
         raise InvalidInput(
             f"days_accepted_late must lie between 0 and {DAYS_ACCEPTED_LATE_MAX}.", code="invalid_days"
         )
     if not 0 <= new.close_grace_days <= CLOSE_GRACE_DAYS_MAX:
-        raise InvalidInput(
-            f"close_grace_days must lie between 0 and {CLOSE_GRACE_DAYS_MAX}.", code="invalid_days"
-        )
+        raise InvalidInput(f"close_grace_days must lie between 0 and {CLOSE_GRACE_DAYS_MAX}.", code="invalid_days")
 
 
 def create_network(new: NewNetwork) -> UUID:

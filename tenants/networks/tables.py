@@ -4,10 +4,10 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from tenants.foundation.columns import Count, Day, Key, Moment, Rate, Words
-from tenants.foundation.database import db
+from tenants.foundation.database import Base
 
 
-class Network(db.Model):
+class Network(Base):
     """A franchise network, the tenant.
 
     `funding_rate` and `redemption_rate` are minor units of `currency` per point. Purchases up to

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, insert, select, update
 
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
@@ -10,13 +11,10 @@ from tenants.foundation.errors import Conflict, NotFound
 from tenants.networks.service import check_code, check_name
 from tenants.stores.tables import Participant, Store
 
-
 ACTIVE, CLOSED = "active", "closed"
 
 
-def list_participants(
-    tenant_id: UUID, after: str | None = None, limit: int | None = None
-) -> list[Participant]:
+def list_participants(tenant_id: UUID, after: str | None = None, limit: int | None = None) -> list[Participant]:
     """By code, those that follow the code `after`."""
     statement = select(Participant).order_by(Participant.code).limit(limit)
     if after is not None:
@@ -36,7 +34,7 @@ def list_stores(
         return [(store, participant) for store, participant in session.execute(statement)]
 
 
-def stores_and_owners() -> Select[tuple[Store, Participant]]:
+def stores_and_owners() -> Select[Store, Participant]:
     join = (Participant.tenant_id == Store.tenant_id) & (Participant.participant_id == Store.participant_id)
     return select(Store, Participant).join(Participant, join)
 
@@ -101,6 +99,41 @@ def create_store(tenant_id: UUID, code: str, name: str, participant_code: str | 
         )
         session.add(store)
     return store
+
+
+def create_stores(tenant_id: UUID, codes: Collection[str]) -> int:
+    """Stores named by their codes, each its own legal entity; the number made. Codes that exist are left alone."""
+    with unit_of_work(tenant_id) as session:
+        existing = set(session.scalars(select(Store.code).where(Store.code.in_(codes))))
+        owners = {
+            code: participant_id
+            for code, participant_id in session.execute(
+                select(Participant.code, Participant.participant_id).where(Participant.code.in_(codes))
+            )
+        }
+        made = [code for code in dict.fromkeys(codes) if code not in existing]
+        common = {"tenant_id": tenant_id, "created_at": clock.now()}
+        participants = [
+            {"participant_id": ids.new_id(), "code": code, "name": f"Store {code}", **common}
+            for code in made
+            if code not in owners
+        ]
+        owners |= {row["code"]: row["participant_id"] for row in participants}
+        stores = [
+            {
+                "store_id": ids.new_id(),
+                "participant_id": owners[code],
+                "code": code,
+                "name": f"Store {code}",
+                "status": ACTIVE,
+                **common,
+            }
+            for code in made
+        ]
+        for table, rows in ((Participant, participants), (Store, stores)):
+            if rows:
+                session.execute(insert(table), rows)
+    return len(made)
 
 
 def close_store(tenant_id: UUID, code: str) -> None:

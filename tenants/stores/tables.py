@@ -6,10 +6,10 @@ from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from tenants.foundation.columns import Key, Moment, Words
-from tenants.foundation.database import db
+from tenants.foundation.database import Base
 
 
-class Participant(db.Model):
+class Participant(Base):
     """The legal entity that settles; it owns one or more stores."""
 
     __tablename__ = "participants"
@@ -26,12 +26,15 @@ class Participant(db.Model):
     created_at: Mapped[Moment]
 
 
-class Store(db.Model):
+class Store(Base):
     """An outlet. A closed store's terminals are refused; its past stays."""
 
     __tablename__ = "stores"
     __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "participant_id"], ["tenants.participants.tenant_id", "tenants.participants.participant_id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "participant_id"],
+            ["tenants.participants.tenant_id", "tenants.participants.participant_id"],
+        ),
         UniqueConstraint("tenant_id", "code"),
         {"schema": "tenants"},
     )

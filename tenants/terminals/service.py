@@ -26,7 +26,7 @@ def list_terminals(
         return [(terminal, store) for terminal, store in session.execute(statement)]
 
 
-def terminals_and_stores() -> Select[tuple[Terminal, Store]]:
+def terminals_and_stores() -> Select[Terminal, Store]:
     join = (Store.tenant_id == Terminal.tenant_id) & (Store.store_id == Terminal.store_id)
     return select(Terminal, Store).join(Store, join)
 
@@ -53,9 +53,7 @@ def create_terminal(tenant_id: UUID, store_code: str, code: str) -> Terminal:
 def check_terminal_in_use(tenant_id: UUID, terminal_id: UUID) -> None:
     """Raises `NotFound`, or `Conflict` for a terminal of a closed store."""
     with unit_of_work(tenant_id) as session:
-        row = session.execute(
-            terminals_and_stores().where(Terminal.terminal_id == terminal_id)
-        ).one_or_none()
+        row = session.execute(terminals_and_stores().where(Terminal.terminal_id == terminal_id)).one_or_none()
     if row is None:
         raise NotFound("There is no such terminal in this network.", code="terminal_unknown")
     if row.Store.status == CLOSED:

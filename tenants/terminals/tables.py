@@ -6,10 +6,10 @@ from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from tenants.foundation.columns import Key, Moment, Words
-from tenants.foundation.database import db
+from tenants.foundation.database import Base
 
 
-class Terminal(db.Model):
+class Terminal(Base):
     """A till of a store; what it may do is in its credentials."""
 
     __tablename__ = "terminals"

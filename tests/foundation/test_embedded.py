@@ -352,9 +352,7 @@ def test_a_path_too_long_for_a_socket_gets_a_short_one(folder: Path) -> None:
         pytest.param(0o700, 65534, marks=only_root),
     ],
 )
-def test_a_short_socket_folder_that_others_can_enter_is_refused(
-    folder: Path, mode: int, uid: int | None
-) -> None:
+def test_a_short_socket_folder_that_others_can_enter_is_refused(folder: Path, mode: int, uid: int | None) -> None:
     var = folder / ("long" * 25) / "var"
     squatted = embedded._shortened(var / "postgres" / "socket", embedded.POSTGRES_SOCKET_NAME)
     squatted.mkdir(mode=mode)
@@ -389,7 +387,7 @@ def test_a_server_that_cannot_start_is_explained_with_the_end_of_its_log(var: Pa
     embedded.leave(var)
     (var / "postgres" / "data" / "PG_VERSION").write_text("9\n")
 
-    with pytest.raises(embedded.EmbeddedServerError, match="data directory|incompatible"):
+    with pytest.raises(embedded.EmbeddedServerError, match=r"data directory|incompatible"):
         embedded.start(var)
 
     assert running(var) == (0, 0)

@@ -40,9 +40,7 @@ def test_head_office_line_closes_the_nets_to_zero(tmp_path: Path) -> None:
     assert sum(Decimal(row["net"]) for row in rows) == 0
 
 
-@pytest.mark.parametrize(
-    ("currency", "to_pay"), [("JPY", "123456"), ("USD", "1234.56"), ("KWD", "123.456")], ids=str
-)
+@pytest.mark.parametrize(("currency", "to_pay"), [("JPY", "123456"), ("USD", "1234.56"), ("KWD", "123.456")], ids=str)
 def test_money_has_the_decimals_of_its_currency(tmp_path: Path, currency: str, to_pay: str) -> None:
     assert positions(tmp_path, small_settlement(currency=currency))[0]["to_pay"] == to_pay
 

@@ -96,9 +96,7 @@ def test_matrix_totals_readd_their_rows_and_columns(tmp_path: Path) -> None:
     formulas, computed = book(tmp_path, document)["Matrix"], values(tmp_path, document)["Matrix"]
 
     assert [cell.value for cell in formulas[2][2:]] == ["=SUM(C3:C6)", "=SUM(D3:D6)", "=SUM(E3:E6)"]
-    assert [formulas[f"C{row}"].value for row in range(3, 7)] == [
-        f"=SUM(D{row}:E{row})" for row in range(3, 7)
-    ]
+    assert [formulas[f"C{row}"].value for row in range(3, 7)] == [f"=SUM(D{row}:E{row})" for row in range(3, 7)]
     assert [cell.value for cell in computed[2][2:]] == [89_846, 77_501, 12_345]
     assert [computed[f"C{row}"].value for row in range(3, 7)] == [52_345, 30_001, 7_000, 500]
 
@@ -157,9 +155,7 @@ def test_same_document_gives_same_bytes(tmp_path: Path) -> None:
 
 
 def test_every_formula_is_ours(tmp_path: Path) -> None:
-    cells = [
-        cell for sheet in book(tmp_path, small_settlement()) for row in sheet.iter_rows() for cell in row
-    ]
+    cells = [cell for sheet in book(tmp_path, small_settlement()) for row in sheet.iter_rows() for cell in row]
     formulas = [cell.value for cell in cells if cell.data_type == "f"]
 
     assert len(formulas) == 15

@@ -30,9 +30,7 @@ from tests.settlement.documents import (
 )
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-LONG_NAME = (
-    "The Extraordinarily Long Named Restaurant at Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch "
-)
+LONG_NAME = "The Extraordinarily Long Named Restaurant at Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch "
 
 
 @pytest.mark.parametrize(
@@ -44,9 +42,7 @@ LONG_NAME = (
         (9, 10, "Nothing to settle USD 0.00"),
     ],
 )
-def test_amount_and_direction_stand_in_large_type(
-    tmp_path: Path, issued: int, recovered: int, headline: str
-) -> None:
+def test_amount_and_direction_stand_in_large_type(tmp_path: Path, issued: int, recovered: int, headline: str) -> None:
     settlement = settlement_of([Flow("S2", "S1", recovered)], {"S1": issued, "S2": 0})
 
     pieces = sized_text(written(tmp_path, statement_of(settlement)))

@@ -1,0 +1,55 @@
+# `make` alone lists the commands.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+VAR := $(or $(CLEARINGHOUSE_VAR),var)
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint serve bench clean
+
+help: ## List the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+install: $(INSTALLED) ## Install everything into .venv
+
+demo: $(INSTALLED) ## Run the main job on a year of real retail data
+	@$(BIN)/clearinghouse demo
+
+test: lint ## Run every check and every test
+	@$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## Check style, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --config setup.cfg
+
+serve: $(INSTALLED) ## Serve the API on http://127.0.0.1:8080, with jobs and scheduler
+	@$(BIN)/clearinghouse init
+	@$(BIN)/clearinghouse serve
+
+bench: $(INSTALLED) ## Measure: posting, HTTP, batches, import, close (takes minutes)
+	@$(BIN)/python -m benchmarks
+
+clean: ## Stop the embedded servers; remove their data, all output files and .venv
+	@if [ -x $(BIN)/python ]; then for var in $(VAR) $(VAR)/test $(VAR)/bench; do \
+		$(BIN)/python -m tenants.foundation.embedded clean $$var || exit 1; done; fi
+	@rm -rf $(VAR) $(VENV) build *.egg-info .*_cache .hypothesis
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	@$(MAKE) --no-print-directory $(BIN)/pip
+	@echo "Installing into $(VENV) (a minute or two the first time)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	@touch $@
+
+# Debian ships venv apart from Python.
+$(BIN)/pip:
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
+		rm -rf $(VENV); \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing python3-venv with apt-get"; \
+			{ apt-get update && apt-get install -y python3-venv; } >/dev/null 2>&1; \
+		fi; \
+		$(PYTHON) -m venv $(VENV) || { \
+			echo "Python can't make a virtual environment here: apt-get install python3-venv"; exit 1; }; }

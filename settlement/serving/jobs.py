@@ -1,0 +1,36 @@
+"""The periodic jobs, and the jobs they fan out to: one for each network, so that one network never delays another."""
+
+from __future__ import annotations
+
+from clearinghouse.expiry.jobs import expire_network
+from clearinghouse.networks.setup import ensure_partitions_ahead
+from settlement.windows.jobs import close_due_months
+from tenants.foundation.queue import job_queue
+from tenants.networks.service import list_networks
+
+CLOSE_SECONDS_MAX = 3600
+
+
+def expire_all() -> None:
+    """Hourly, because midnight comes at another hour in each time zone."""
+    queue = job_queue()
+    for tenant_id, _ in list_networks():
+        queue.enqueue(expire_network, str(tenant_id), job_timeout=CLOSE_SECONDS_MAX)
+
+
+def close_all() -> None:
+    queue = job_queue()
+    for tenant_id, _ in list_networks():
+        queue.enqueue(close_due_months, str(tenant_id), job_timeout=CLOSE_SECONDS_MAX)
+
+
+def make_partitions() -> int:
+    return ensure_partitions_ahead()
+
+
+# (job, cron expression): minutes apart, so that a month's last expiry has run when its close comes up.
+PERIODIC = (
+    (expire_all, "5 * * * *"),
+    (close_all, "35 * * * *"),
+    (make_partitions, "50 3 * * *"),
+)

@@ -1,0 +1,137 @@
+"""What `serve` runs: the HTTP server, a job worker and the scheduler, each a process of its own."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from redis import Redis
+from rq import Queue, Worker
+from rq.cron import CronScheduler
+from rq.job import Job
+
+from clearinghouse.ledger.service import ledger
+from settlement.serving.jobs import PERIODIC
+from tenants.foundation.database import db
+from tenants.foundation.errors import ClearinghouseError
+from tenants.foundation.queue import QUEUE_NAME, job_queue
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+RESTART_SECONDS = 2.0
+# A worker finishes the job it is at; the HTTP server the requests it has.
+STOP_SECONDS_MAX = 30.0
+
+
+class PortInUse(ClearinghouseError):
+    code = "port_in_use"
+
+
+@dataclass
+class Child:
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes]
+
+
+class ForkingWorker(Worker):
+    """Runs each job in a fork, which must not use the connections it was born with: they are its parent's."""
+
+    def main_work_horse(self, job: Job, queue: Queue) -> None:
+        db.engine.dispose(close=False)
+        ledger().engine.dispose(close=False)
+        super().main_work_horse(job, queue)
+
+
+def run_worker(burst: bool) -> None:
+    queue = job_queue()
+    ForkingWorker([queue], connection=queue.connection).work(burst=burst, logging_level="WARNING")
+
+
+def run_scheduler() -> None:
+    connection: Redis = job_queue().connection
+    scheduler = CronScheduler(connection=connection, logging_level=logging.WARNING)
+    for job, cron in PERIODIC:
+        scheduler.register(job, QUEUE_NAME, cron=cron)
+    scheduler.start()
+
+
+def check_port(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortInUse(
+                f"Can't listen on {host}:{port} ({error.strerror}): stop what is there, or use --port."
+            ) from error
+
+
+def http_command(host: str, port: int, workers: int, threads: int) -> list[str]:
+    options = [
+        "--interface",
+        "wsgi",
+        "--factory",
+        "--no-ws",
+        "--respawn-failed-workers",
+        "--log-level",
+        "warning",
+    ]
+    where = [
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        str(workers),
+        "--blocking-threads",
+        str(threads),
+    ]
+    return [sys.executable, "-m", "granian", *options, *where, "cli:make_app"]
+
+
+def cli_command(name: str) -> list[str]:
+    return [sys.executable, "-m", "cli", name]
+
+
+def serve_until_told(commands: dict[str, list[str]]) -> None:
+    """Run until SIGTERM or Ctrl-C; a worker or scheduler that ends is started again, the HTTP server is not:
+    something that a restart does not mend is wrong then."""
+    children = [Child(name, command, subprocess.Popen(command)) for name, command in commands.items()]
+    try:
+        while True:
+            time.sleep(POLL_SECONDS)
+            for child in children:
+                if child.process.poll() is not None:
+                    replace_or_raise(child)
+    except KeyboardInterrupt:
+        log.info("stopping")
+    finally:
+        stop(children)
+
+
+def replace_or_raise(child: Child) -> None:
+    if child.name == "http":
+        raise ClearinghouseError(f"The HTTP server ended with status {child.process.returncode}; see above.")
+    log.warning("the %s ended with status %s; starting it again", child.name, child.process.returncode)
+    time.sleep(RESTART_SECONDS)
+    child.process = subprocess.Popen(child.command)
+
+
+def stop(children: Sequence[Child]) -> None:
+    for child in children:
+        child.process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS_MAX
+    for child in children:
+        try:
+            child.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.warning("the %s did not stop in time; killing it", child.name)
+            child.process.kill()
+            child.process.wait()
