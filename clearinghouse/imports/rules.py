@@ -27,7 +27,7 @@ Cell = str | int | datetime | None
 
 
 class Row(NamedTuple):
-    """As the file has it; `line` counts the lines of a CSV, header included, or the rows of a Parquet file."""
+    """As the file has it; `line` counts lines of a CSV, header included, or rows of a Parquet file."""
 
     line: int
     order_ref: Cell

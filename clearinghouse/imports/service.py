@@ -2,10 +2,10 @@
 
 Rows are read, checked and made into events a window at a time here, while two threads post the window
 before: each takes the rows of its half of the members, a few hundred in one call of the posting function. A
-thread that fails ends the import; what is posted stays, and running the same command again goes on from there.
+thread that fails ends the import; what is posted stays, and the same command run again goes on from there.
 
 The two events of a row, its redemption and then its accrual, are always in one call, so in one transaction:
-the accrual is posted whatever becomes of the redemption, and once it is there the redemption has been decided.
+the accrual is posted whatever becomes of the redemption, and once it is there the redemption is decided.
 A later run therefore never tries a refused redemption again (by then the member may have points from later
 rows) but repeats the refusal: every run of a file gives the same ledger as one run that nothing interrupted.
 """
@@ -151,14 +151,13 @@ def only_import(tenant_id: UUID) -> Iterator[None]:
     Two at once could each find that a row is new. For the same reason it first waits for postings under way:
     a call that a killed import has left behind in the database still commits.
     """
-    engine = db.engine.execution_options(isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        # The lock is the session's: closing the connection, which won't go back to its pool, lets go of it.
-        connection.detach()
-        take = text("SELECT pg_try_advisory_lock(hashtextextended('import of ' || :tenant, 0))")
-        if not connection.scalar(take, {"tenant": str(tenant_id)}):
+    take = text("SELECT pg_try_advisory_xact_lock(hashtextextended('import of ' || :tenant, 0))")
+    wait_for_postings = text("SELECT pg_advisory_xact_lock(ledger.cut_off_key(:tenant))")
+    with db.engine.begin() as holder:
+        if not holder.scalar(take, {"tenant": str(tenant_id)}):
             raise Conflict("Another import of this network is running; wait for its end.", code="import_running")
-        connection.execute(text("SELECT pg_advisory_xact_lock(ledger.cut_off_key(:tenant))"), {"tenant": tenant_id})
+        with db.engine.begin() as connection:
+            connection.execute(wait_for_postings, {"tenant": tenant_id})
         yield
 
 

@@ -124,7 +124,7 @@ def create_network(
     )
     tenant_id, key = open_network(new, NewProgramme(base_rate, redemption_value, expiry_policy))
     print_fields({"network_id": ids.show(ids.NETWORK, tenant_id), "code": code, "hq_key": key}, as_json)
-    err.print("Keep the hq key: it is shown only now. It opens the whole network to whoever has it.")
+    err.print("Keep the hq key: it is shown only now. It opens the whole network to whoever has it.", soft_wrap=True)
 
 
 @network.command("list")

@@ -78,11 +78,9 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, title: str | None 
         table.add_column(name.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(show_cell(value) for value in row.values()))
-    if out.is_terminal:
-        out.print(table)
-    else:
-        # A pipe has no width: an id that is broken over two lines could not be found with grep.
-        out.print(table, width=out.measure(table, options=out.options.update_width(PIPE_WIDTH)).maximum, crop=False)
+    # A pipe has no width: an id that is broken over two lines could not be found with grep.
+    console = out if out.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    console.print(table)
 
 
 def print_fields(fields: dict[str, Any], as_json: bool) -> None:

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from tenants.foundation import clock, ids
 from tenants.foundation.database import Unit, unit_of_work
@@ -63,33 +63,36 @@ def check_reference(reference: str) -> None:
 def create_members_with_cards(tenant_id: UUID, numbers_by_reference: Mapping[str, str]) -> int:
     """Members with one card each; the number made. References that exist are left alone.
 
-    Raises `InvalidInput` for a number that is not a card's, `Conflict` when one is in use; nothing is made then.
+    Raises `InvalidInput` for what is no card number and `Conflict` for one that is in use; nothing is made then.
     """
     for number in numbers_by_reference.values():
         check_card_number(number)
     with unit_of_work(tenant_id) as session:
-        existing = set(session.scalars(select(Member.reference).where(Member.reference.in_(numbers_by_reference))))
+        existing = set(
+            session.scalars(select(Member.reference).where(Member.reference.in_(numbers_by_reference)))
+        )
         made = {
-            reference: (ids.new_id(), number)
+            reference: number
             for reference, number in numbers_by_reference.items()
             if reference not in existing
         }
-        numbers = [number for _, number in made.values()]
-        taken = session.scalar(select(Card.number).where(Card.number.in_(numbers)).limit(1))
-        if taken or len(set(numbers)) < len(numbers):
-            raise Conflict("There is a card with one of these numbers already.", code="card_exists")
+        check_cards_free(session, list(made.values()))
         common = {"tenant_id": tenant_id, "created_at": clock.now()}
-        members = [
-            {"member_id": member_id, "reference": reference, **common} for reference, (member_id, _) in made.items()
-        ]
-        cards = [
-            {"card_id": ids.new_id(), "member_id": member_id, "number": number, "status": ACTIVE, **common}
-            for member_id, number in made.values()
-        ]
-        if made:
-            session.execute(insert(Member), members)
-            session.execute(insert(Card), cards)
+        members = [Member(member_id=ids.new_id(), reference=reference, **common) for reference in made]
+        session.add_all(members)
+        session.flush()
+        for member, number in zip(members, made.values(), strict=True):
+            card_id = ids.new_id()
+            session.add(
+                Card(card_id=card_id, member_id=member.member_id, number=number, status=ACTIVE, **common)
+            )
     return len(made)
+
+
+def check_cards_free(session: Unit, numbers: list[str]) -> None:
+    taken = session.scalar(select(Card.number).where(Card.number.in_(numbers)).limit(1))
+    if taken or len(set(numbers)) < len(numbers):
+        raise Conflict("There is a card with one of these numbers already.", code="card_exists")
 
 
 def find_member(tenant_id: UUID, member_id: UUID) -> Member:

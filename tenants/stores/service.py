@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, select, update
 
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
@@ -102,37 +102,23 @@ def create_store(tenant_id: UUID, code: str, name: str, participant_code: str | 
 
 
 def create_stores(tenant_id: UUID, codes: Collection[str]) -> int:
-    """Stores named by their codes, each its own legal entity; the number made. Codes that exist are left alone."""
+    """As `create_store` for each code, named by it. Codes that exist are left alone; the number made."""
     with unit_of_work(tenant_id) as session:
         existing = set(session.scalars(select(Store.code).where(Store.code.in_(codes))))
-        owners = {
-            code: participant_id
-            for code, participant_id in session.execute(
-                select(Participant.code, Participant.participant_id).where(Participant.code.in_(codes))
-            )
+        owners: dict[str, UUID] = {
+            owner.code: owner.participant_id
+            for owner in session.scalars(select(Participant).where(Participant.code.in_(codes)))
         }
         made = [code for code in dict.fromkeys(codes) if code not in existing]
         common = {"tenant_id": tenant_id, "created_at": clock.now()}
-        participants = [
-            {"participant_id": ids.new_id(), "code": code, "name": f"Store {code}", **common}
-            for code in made
-            if code not in owners
-        ]
-        owners |= {row["code"]: row["participant_id"] for row in participants}
-        stores = [
-            {
-                "store_id": ids.new_id(),
-                "participant_id": owners[code],
-                "code": code,
-                "name": f"Store {code}",
-                "status": ACTIVE,
-                **common,
-            }
-            for code in made
-        ]
-        for table, rows in ((Participant, participants), (Store, stores)):
-            if rows:
-                session.execute(insert(table), rows)
+        for code in set(made) - owners.keys():
+            owners[code] = ids.new_id()
+            session.add(Participant(participant_id=owners[code], code=code, name=f"Store {code}", **common))
+        session.flush()
+        for code in made:
+            store = Store(store_id=ids.new_id(), participant_id=owners[code], code=code, **common)
+            store.name, store.status = f"Store {code}", ACTIVE
+            session.add(store)
     return len(made)
 
 
