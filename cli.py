@@ -66,7 +66,7 @@ def make_app() -> APIFlask:
 @click.pass_context
 def clearinghouse(ctx: click.Context) -> None:
     """Loyalty points of franchise networks: issued, redeemed in any store, settled every month."""
-    ctx.obj = make_app
+    ctx.obj = ctx.obj or make_app
 
 
 def explain(error: Exception) -> str | None:

@@ -1,7 +1,8 @@
 """Every test runs on a real PostgreSQL and Redis, set up by the real migrations.
 
-`TEST_DATABASE_URL` and `TEST_REDIS_URL` name servers to use (the database's schemas are dropped first);
-without them the embedded ones run under `var/test`. Tests keep apart by each using a network of its own.
+`TEST_DATABASE_URL` and `TEST_REDIS_URL` name servers to use; without them the embedded ones run under
+`var/test`. A run makes a database of its own there and drops it. Tests keep apart by each using a network of
+its own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -23,8 +25,9 @@ from sqlalchemy import create_engine, text
 from werkzeug.test import TestResponse
 
 from clearinghouse.app import create_app
-from clearinghouse.networks.service import NewProgramme, open_network
+from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
+from clearinghouse.programme.service import NewProgramme
 from settlement.windows.web import settlement
 from tenants.credentials.service import TERMINAL, create_credential
 from tenants.foundation import embedded
@@ -41,23 +44,34 @@ numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def settings() -> Settings:
+def settings() -> Iterator[Settings]:
     database_url, redis_url = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_REDIS_URL")
     var = ROOT / "var" / "test"
     if not (database_url and redis_url):
         servers = embedded.start(var, postgres=not database_url, redis=not redis_url)
         database_url, redis_url = database_url or servers.database_url, redis_url or servers.redis_url
     assert database_url and redis_url
-    return Settings(database_url, redis_url, var)
+    with a_database(database_url) as own_url:
+        yield Settings(own_url, redis_url, var)
+
+
+@contextmanager
+def a_database(server_url: str) -> Iterator[str]:
+    """The URL of a database that is dropped at the end, on the server of `server_url`."""
+    name = f"clearinghouse_test_{uuid4().hex[:12]}"
+    server = create_engine(normal_url(server_url), isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield normal_url(server_url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        server.dispose()
 
 
 @pytest.fixture(scope="session")
 def app(settings: Settings) -> APIFlask:
-    engine = create_engine(normal_url(settings.database_url))
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA IF EXISTS settlement, programme, ledger, tenants CASCADE"))
-        connection.execute(text("DROP TABLE IF EXISTS public.alembic_version"))
-    engine.dispose()
     app = create_app(settings, [settlement])
     with app.app_context():
         set_up_database()

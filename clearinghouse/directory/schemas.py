@@ -10,6 +10,7 @@ from apiflask import Schema
 from marshmallow import ValidationError, fields, validate
 
 from tenants.foundation.errors import InvalidInput
+from tenants.foundation.web import rows_of
 from tenants.members.service import REFERENCE_PATTERN, check_card_number, check_reference
 from tenants.networks.service import CODE_PATTERN, NAME_PATTERN, check_code, check_name, check_rate
 
@@ -165,10 +166,7 @@ class KeySchema(Schema):
     hint = fields.String(metadata={"description": "The last four characters of the key"})
     created_at = fields.String()
     revoked_at = fields.String(allow_none=True)
-
-
-class KeyOnceSchema(KeySchema):
-    key = fields.String(metadata={"description": "Shown only now: just its hash is kept"})
+    key = fields.String(metadata={"description": "Only in the answer that makes it: just its hash is kept"})
 
 
 class CardSchema(Schema):
@@ -187,7 +185,7 @@ class MemberSchema(Schema):
 
 
 class MemberWithCardsSchema(MemberSchema):
-    cards = fields.List(fields.Nested(CardSchema))
+    cards = rows_of(CardSchema)
 
 
 class VersionSchema(Schema):
@@ -204,24 +202,24 @@ class PageSchema(Schema):
 
 
 class ParticipantPageSchema(PageSchema):
-    participants = fields.List(fields.Nested(ParticipantSchema))
+    participants = rows_of(ParticipantSchema)
 
 
 class StorePageSchema(PageSchema):
-    stores = fields.List(fields.Nested(StoreSchema))
+    stores = rows_of(StoreSchema)
 
 
 class TerminalPageSchema(PageSchema):
-    terminals = fields.List(fields.Nested(TerminalSchema))
+    terminals = rows_of(TerminalSchema)
 
 
 class KeyPageSchema(PageSchema):
-    keys = fields.List(fields.Nested(KeySchema))
+    keys = rows_of(KeySchema)
 
 
 class MemberPageSchema(PageSchema):
-    members = fields.List(fields.Nested(MemberSchema))
+    members = rows_of(MemberSchema)
 
 
 class VersionsSchema(Schema):
-    versions = fields.List(fields.Nested(VersionSchema))
+    versions = rows_of(VersionSchema)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +13,9 @@ from tenants.credentials.service import ID_PREFIX
 from tenants.credentials.tables import Credential
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
-from tenants.foundation.errors import InvalidInput
 from tenants.members.service import find_card, find_member, list_cards
 from tenants.members.tables import Card, Member
-from tenants.networks.service import check_rate, get_network, show_rate
+from tenants.networks.service import get_network, show_rate
 from tenants.networks.tables import Network
 from tenants.stores.tables import Participant, Store
 from tenants.terminals.tables import Terminal
@@ -126,13 +124,6 @@ def card_with_balance(tenant_id: UUID, number: str) -> dict[str, Any]:
         "expiring_next": balance.expiring_next,
         "expires_on": balance.expires_on and balance.expires_on.isoformat(),
     }
-
-
-def check_programme_rates(base_rate: Decimal, redemption_value: Decimal) -> None:
-    check_rate(base_rate)
-    check_rate(redemption_value)
-    if not redemption_value:
-        raise InvalidInput("redemption_value must be more than 0.", code="invalid_rate")
 
 
 def show_version(version: ProgrammeVersion) -> dict[str, Any]:

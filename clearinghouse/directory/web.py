@@ -11,7 +11,6 @@ from flask import Response
 from clearinghouse.directory.schemas import (
     CardSchema,
     CodePageQuerySchema,
-    KeyOnceSchema,
     KeyPageSchema,
     KeySchema,
     MemberPageSchema,
@@ -38,7 +37,6 @@ from clearinghouse.directory.schemas import (
     VersionsSchema,
 )
 from clearinghouse.directory.service import (
-    check_programme_rates,
     member_with_cards,
     show_card,
     show_key,
@@ -49,7 +47,7 @@ from clearinghouse.directory.service import (
     show_terminal,
     show_version,
 )
-from clearinghouse.programme.service import add_version, list_versions
+from clearinghouse.programme.service import NewProgramme, add_version, list_versions
 from tenants.credentials.service import (
     HQ,
     ID_PREFIX,
@@ -98,17 +96,6 @@ def show_own_network(principal: Principal) -> Response:
     return answer(show_network(network))
 
 
-@directory.get("/participants")
-@authenticated(HQ)
-@query(CodePageQuerySchema)
-@directory.output(ParticipantPageSchema)
-def get_participants(principal: Principal, query: dict[str, Any]) -> Response:
-    """List the legal entities that own stores and settle"""
-    limit = query["limit"]
-    participants = list_participants(principal.tenant_id, query.get("cursor"), limit + 1)
-    return answer_page("participants", [show_participant(p) for p in participants], limit, "code")
-
-
 @directory.post("/participants")
 @authenticated(HQ)
 @body(NewParticipantSchema)
@@ -118,15 +105,15 @@ def post_participant(principal: Principal, body: dict[str, Any]) -> Response:
     return answer(show_participant(create_participant(principal.tenant_id, **body)), 201)
 
 
-@directory.get("/stores")
+@directory.get("/participants")
 @authenticated(HQ)
 @query(CodePageQuerySchema)
-@directory.output(StorePageSchema)
-def get_stores(principal: Principal, query: dict[str, Any]) -> Response:
-    """List the stores, by code"""
+@directory.output(ParticipantPageSchema)
+def get_participants(principal: Principal, query: dict[str, Any]) -> Response:
+    """List the legal entities that own stores and settle"""
     limit = query["limit"]
-    rows = list_stores(principal.tenant_id, query.get("cursor"), limit + 1)
-    return answer_page("stores", [show_store(store, owner.code) for store, owner in rows], limit, "code")
+    participants = list_participants(principal.tenant_id, query.get("cursor"), limit + 1)
+    return answer_page("participants", [show_participant(p) for p in participants], limit, "code")
 
 
 @directory.post("/stores")
@@ -141,6 +128,17 @@ def post_store(principal: Principal, body: dict[str, Any]) -> Response:
     owner_code = body.get("participant")
     store = create_store(principal.tenant_id, body["code"], body["name"], owner_code)
     return answer(show_store(store, owner_code or store.code), 201)
+
+
+@directory.get("/stores")
+@authenticated(HQ)
+@query(CodePageQuerySchema)
+@directory.output(StorePageSchema)
+def get_stores(principal: Principal, query: dict[str, Any]) -> Response:
+    """List the stores, by code"""
+    limit = query["limit"]
+    rows = list_stores(principal.tenant_id, query.get("cursor"), limit + 1)
+    return answer_page("stores", [show_store(store, owner.code) for store, owner in rows], limit, "code")
 
 
 @directory.get("/stores/<code>")
@@ -165,18 +163,6 @@ def post_store_close(principal: Principal, code: str) -> Response:
     return answer(show_store(store, owner.code))
 
 
-@directory.get("/stores/<code>/terminals")
-@authenticated(HQ)
-@query(CodePageQuerySchema)
-@directory.output(TerminalPageSchema)
-def get_terminals(principal: Principal, code: str, query: dict[str, Any]) -> Response:
-    """List the terminals of a store"""
-    limit = query["limit"]
-    rows = list_terminals(principal.tenant_id, code, query.get("cursor"), limit + 1)
-    shown = [show_terminal(terminal, store.code) for terminal, store in rows]
-    return answer_page("terminals", shown, limit, "code")
-
-
 @directory.post("/stores/<code>/terminals")
 @authenticated(HQ)
 @body(NewTerminalSchema)
@@ -189,10 +175,22 @@ def post_terminal(principal: Principal, code: str, body: dict[str, Any]) -> Resp
     return answer(show_terminal(create_terminal(principal.tenant_id, code, body["code"]), code), 201)
 
 
+@directory.get("/stores/<code>/terminals")
+@authenticated(HQ)
+@query(CodePageQuerySchema)
+@directory.output(TerminalPageSchema)
+def get_terminals(principal: Principal, code: str, query: dict[str, Any]) -> Response:
+    """List the terminals of a store"""
+    limit = query["limit"]
+    rows = list_terminals(principal.tenant_id, code, query.get("cursor"), limit + 1)
+    shown = [show_terminal(terminal, store.code) for terminal, store in rows]
+    return answer_page("terminals", shown, limit, "code")
+
+
 @directory.post("/terminals/<terminal_id>/keys")
 @authenticated(HQ)
 @body(NewTerminalKeySchema, optional=True)
-@directory.output(KeyOnceSchema, status_code=201)
+@directory.output(KeySchema, status_code=201)
 def post_terminal_key(principal: Principal, terminal_id: str, body: dict[str, Any]) -> Response:
     """Make a key for a terminal
 
@@ -200,6 +198,19 @@ def post_terminal_key(principal: Principal, terminal_id: str, body: dict[str, An
     """
     parsed = ids.parse(ids.TERMINAL, terminal_id)
     credential, key = create_credential(principal.tenant_id, TERMINAL, body["label"], parsed)
+    return answer({**show_key(credential), "key": key}, 201)
+
+
+@directory.post("/keys")
+@authenticated(HQ)
+@body(NewKeySchema)
+@directory.output(KeySchema, status_code=201)
+def post_key(principal: Principal, body: dict[str, Any]) -> Response:
+    """Make one more head office key
+
+    `key` is shown only in this answer.
+    """
+    credential, key = create_credential(principal.tenant_id, HQ, body["label"])
     return answer({**show_key(credential), "key": key}, 201)
 
 
@@ -214,19 +225,6 @@ def get_keys(principal: Principal, query: dict[str, Any]) -> Response:
     return answer_page("keys", [show_key(credential) for credential in credentials], limit, "key_id")
 
 
-@directory.post("/keys")
-@authenticated(HQ)
-@body(NewKeySchema)
-@directory.output(KeyOnceSchema, status_code=201)
-def post_key(principal: Principal, body: dict[str, Any]) -> Response:
-    """Make one more head office key
-
-    `key` is shown only in this answer.
-    """
-    credential, key = create_credential(principal.tenant_id, HQ, body["label"])
-    return answer({**show_key(credential), "key": key}, 201)
-
-
 @directory.post("/keys/<key_id>/revoke")
 @authenticated(HQ)
 @directory.output(KeySchema)
@@ -236,6 +234,15 @@ def post_key_revoke(principal: Principal, key_id: str) -> Response:
     It is refused within seconds. Revoking it again changes nothing.
     """
     return answer(show_key(revoke_credential(principal.tenant_id, ids.parse(ID_PREFIX, key_id))))
+
+
+@directory.post("/members")
+@authenticated(HQ)
+@body(NewMemberSchema, optional=True)
+@directory.output(MemberSchema, status_code=201)
+def post_member(principal: Principal, body: dict[str, Any]) -> Response:
+    """Add a member"""
+    return answer(show_member(create_member(principal.tenant_id, **body)), 201)
 
 
 @directory.get("/members")
@@ -249,23 +256,6 @@ def get_members(principal: Principal, query: dict[str, Any]) -> Response:
     return answer_page("members", [show_member(member) for member in members], limit, "member_id")
 
 
-@directory.post("/members")
-@authenticated(HQ)
-@body(NewMemberSchema, optional=True)
-@directory.output(MemberSchema, status_code=201)
-def post_member(principal: Principal, body: dict[str, Any]) -> Response:
-    """Add a member"""
-    return answer(show_member(create_member(principal.tenant_id, **body)), 201)
-
-
-@directory.get("/members/<member_id>")
-@authenticated(HQ)
-@directory.output(MemberWithCardsSchema)
-def get_member(principal: Principal, member_id: str) -> Response:
-    """One member with all cards, oldest first"""
-    return answer(member_with_cards(principal.tenant_id, ids.parse(ids.MEMBER, member_id)))
-
-
 @directory.post("/members/<member_id>/cards")
 @authenticated(HQ)
 @body(NewCardSchema, optional=True)
@@ -277,6 +267,14 @@ def post_card(principal: Principal, member_id: str, body: dict[str, Any]) -> Res
     """
     card = issue_card(principal.tenant_id, ids.parse(ids.MEMBER, member_id), body.get("number"))
     return answer(show_card(card), 201)
+
+
+@directory.get("/members/<member_id>")
+@authenticated(HQ)
+@directory.output(MemberWithCardsSchema)
+def get_member(principal: Principal, member_id: str) -> Response:
+    """One member with all cards, oldest first"""
+    return answer(member_with_cards(principal.tenant_id, ids.parse(ids.MEMBER, member_id)))
 
 
 @directory.post("/cards/<number>/block")
@@ -310,14 +308,6 @@ def post_card_replace(principal: Principal, number: str, body: dict[str, Any]) -
     return answer(show_card(replace_card(principal.tenant_id, number, body.get("number"))), 201)
 
 
-@directory.get("/programme/versions")
-@authenticated(HQ)
-@directory.output(VersionsSchema)
-def get_versions(principal: Principal) -> Response:
-    """List the versions of the programme, oldest first"""
-    return answer({"versions": [show_version(version) for version in list_versions(principal.tenant_id)]})
-
-
 @directory.post("/programme/versions")
 @authenticated(HQ)
 @body(NewVersionSchema)
@@ -327,6 +317,14 @@ def post_version(principal: Principal, body: dict[str, Any]) -> Response:
 
     From `effective_from` on, purchases earn and points redeem by it. A version is never changed afterwards.
     """
-    check_programme_rates(body["base_rate"], body["redemption_value"])
-    number = add_version(principal.tenant_id, **body)
+    effective_from = body.pop("effective_from")
+    number = add_version(principal.tenant_id, NewProgramme(**body), effective_from)
     return answer(show_version(list_versions(principal.tenant_id)[number - 1]), 201)
+
+
+@directory.get("/programme/versions")
+@authenticated(HQ)
+@directory.output(VersionsSchema)
+def get_versions(principal: Principal) -> Response:
+    """List the versions of the programme, oldest first"""
+    return answer({"versions": [show_version(version) for version in list_versions(principal.tenant_id)]})

@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from flask import current_app
-from redis import Redis
+from redis import Redis, RedisError
 from sqlalchemy import text
 
 from tenants.foundation import clock
@@ -68,6 +68,6 @@ def queue_problem() -> ClearinghouseError | None:
     """Redis down does not stop a till, so this is told but does not make the process unready."""
     try:
         Redis.from_url(current_app.config["SETTINGS"].redis_url, socket_timeout=1).ping()
-    except OSError as error:
+    except (OSError, RedisError) as error:
         return Unavailable(f"Redis can't be reached: {error}", code="queue_unavailable")
     return None

@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg2
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from clearinghouse.imports.queries import Order, members_by_card, purchases_in_ledger
 from clearinghouse.imports.readers import Source, open_source
@@ -121,20 +121,26 @@ def import_purchases(
     Raises `InvalidInput` or `NotFound` before anything is posted if the file can't be used, `Conflict` while
     another import of the network runs, `Unavailable` when the database went away: run it again.
     """
-    with closing(open_source(path)) as source, only_import(tenant_id), rejected_rows(path) as rejected:
-        importer = PurchaseImport(
-            tenant_id, conditions_of(tenant_id, since), redeem_up_to_available, ledger(), rejected
-        )
-        try:
+    with explained(), closing(open_source(path)) as source, only_import(tenant_id):
+        conditions = conditions_of(tenant_id, since)
+        with rejected_rows(path) as rejected:
+            importer = PurchaseImport(tenant_id, conditions, redeem_up_to_available, ledger(), rejected)
             importer.run(source, on_progress)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError, DBAPIError) as error:
-            raise Unavailable(
-                f"The database stopped the import: {str(error).strip().splitlines()[0]} "
-                "What was posted stays; run the same command again.",
-                code="import_interrupted",
-            ) from error
-        importer.report.rejected_path = rejected.publish()
+            importer.report.rejected_path = rejected.publish()
     return importer.report
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Outermost, for a broken connection also fails to let go of the lock."""
+    try:
+        yield
+    except (psycopg2.OperationalError, psycopg2.InterfaceError, OperationalError, InterfaceError) as error:
+        raise Unavailable(
+            f"The database stopped the import: {str(error).strip().splitlines()[0]}. "
+            "What was posted stays; run the same command again.",
+            code="import_interrupted",
+        ) from error
 
 
 def conditions_of(tenant_id: UUID, since: date | None) -> Conditions:

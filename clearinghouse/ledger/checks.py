@@ -44,6 +44,16 @@ MOVEMENTS_OF_LOTS = """
 """
 
 CHECKS = {
+    "lot origins": """
+        SELECT 'lot ' || coalesce(p.target_id, l.lot_id),
+               concat_ws(' ', t.member_id, p.funder_id, p.transfer_id, p.business_date, p.expires_on),
+               concat_ws(' ', l.member_id, l.funder_id, l.transfer_id, l.issued_on, l.expires_on)
+        FROM (SELECT * FROM ledger.postings WHERE source = 'issued') AS p
+        JOIN ledger.transfers t USING (tenant_id, transfer_id)
+        FULL JOIN ledger.lots l ON l.lot_id = p.target_id
+        WHERE (t.member_id, p.funder_id, p.transfer_id, p.business_date, p.expires_on)
+              IS DISTINCT FROM (l.member_id, l.funder_id, l.transfer_id, l.issued_on, l.expires_on)
+    """,
     "lots": MOVEMENTS_OF_LOTS
     + """
         SELECT 'lot ' || coalesce(r.lot_id, l.lot_id),
@@ -118,7 +128,8 @@ CHECKS = {
             FROM ledger.transfers t WINDOW chain AS (PARTITION BY t.member_id ORDER BY t.sequence)
         ), lines AS (
             SELECT transfer_id, array_agg(
-                ROW(source, source_id, target, target_id, funder_id, points)::ledger.posting_line ORDER BY line
+                ROW(source, source_id, target, target_id, funder_id, points, expires_on)::ledger.posting_line
+                ORDER BY line
             ) AS lines
             FROM ledger.postings GROUP BY transfer_id
         )

@@ -36,6 +36,7 @@ RETRIED = (
     psycopg2.errors.SerializationFailure,
 )
 TRIES_MAX = 4
+EVENTS_UNTIL_STATISTICS = 2_000
 
 
 class TransferRecord(NamedTuple):
@@ -162,6 +163,7 @@ class Ledger:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._events_until_statistics: int | None = EVENTS_UNTIL_STATISTICS
 
     def post(self, tenant_id: UUID, events: Sequence[Event]) -> list[PostingResult]:
         """Post events of one network, in order, in one transaction.
@@ -172,7 +174,9 @@ class Ledger:
         arguments = (str(tenant_id), json.dumps(events, ensure_ascii=False))
         for attempt in range(1, TRIES_MAX + 1):
             try:
-                return self._call(arguments)
+                results = self._call(arguments)
+                self._keep_statistics(len(events))
+                return results
             except RETRIED as error:
                 if attempt == TRIES_MAX:
                     raise
@@ -195,6 +199,20 @@ class Ledger:
                     connection.invalidate()
                 raise
         return [result_of(row) for row in rows]
+
+    def _keep_statistics(self, events: int) -> None:
+        """Have the planner told, once, that the tables are no longer empty; autovacuum comes a minute later.
+
+        A connection keeps its plans, and those made for empty tables read all of a store's transfers to find
+        one order: a first import of 13,000 purchases took 41 seconds instead of 2.
+        """
+        if self._events_until_statistics is None:
+            return
+        self._events_until_statistics -= events
+        if self._events_until_statistics <= 0:
+            self._events_until_statistics = None
+            with closing(self.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+                cursor.execute("SELECT ledger.refresh_statistics()")
 
 
 def connection_lost(error: psycopg2.Error) -> bool:

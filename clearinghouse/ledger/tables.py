@@ -113,7 +113,8 @@ class Posting(Base):
     """Points that moved from account `(source, source_id)` to account `(target, target_id)`.
 
     The id of an account is that of a store or the network (issued), a store (recovered), a lot (lot,
-    expired) or a member (deficit). `funder_id` is who issued the points that moved.
+    expired) or a member (deficit). `funder_id` is who issued the points that moved; `expires_on`
+    is that of the lot which the posting opens, if it opens one.
     """
 
     __tablename__ = "postings"
@@ -130,3 +131,4 @@ class Posting(Base):
     target_id: Mapped[UUID]
     funder_id: Mapped[UUID]
     points: Mapped[Points]
+    expires_on: Mapped[Day | None]

@@ -5,10 +5,11 @@ from decimal import Decimal
 
 import click
 
-from clearinghouse.directory.service import check_programme_rates, show_network
+from clearinghouse.directory.service import show_network
 from clearinghouse.health.service import newest_revision
-from clearinghouse.networks.service import NewProgramme, open_network
+from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
+from clearinghouse.programme.service import NewProgramme
 from tenants.foundation import clock, ids
 from tenants.foundation.console import DAY, DECIMAL, err, json_option, print_fields, print_rows, with_app
 from tenants.foundation.database import unit_of_work
@@ -110,7 +111,6 @@ def create_network(
     --currency USD
     """
     check_time_zone(time_zone)
-    check_programme_rates(base_rate, redemption_value)
     new = NewNetwork(
         code,
         name,

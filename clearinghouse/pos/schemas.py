@@ -8,6 +8,7 @@ from apiflask import Schema
 from marshmallow import ValidationError, fields, validate
 
 from tenants.foundation.luhn import is_card_number
+from tenants.foundation.web import part, rows_of
 
 INTEGER_MAX = 2**53
 EVENTS_MAX = 5_000
@@ -15,9 +16,8 @@ EVENTS_MAX = 5_000
 # Letters, digits and punctuation without control characters: what a till prints on a receipt.
 REFERENCE = validate.And(
     validate.Length(min=1, max=64),
-    validate.Regexp(r"^[^\x00-\x1f\x7f]*$", error="must not contain control characters"),
+    validate.Regexp(r"[^\x00-\x1f\x7f-\x9f]*\Z", error="must not contain control characters"),
 )
-IDEMPOTENCY_KEY = validate.Regexp(r"^[\x21-\x7e]{1,128}$", error="must be 1 to 128 printable ASCII characters")
 
 
 def card_number(value: str) -> None:
@@ -129,15 +129,15 @@ class TransferSchema(Schema):
 
 
 class TransferPageSchema(Schema):
-    transfers = fields.List(fields.Nested(TransferSchema))
+    transfers = rows_of(TransferSchema)
     next_cursor = fields.String(allow_none=True)
 
 
 class BatchResultSchema(Schema):
     index = fields.Integer()
     outcome = fields.String(validate=validate.OneOf(["posted", "replayed", "refused"]))
-    transfer = fields.Nested(TransferSchema, allow_none=True)
-    problem = fields.Dict(allow_none=True)
+    transfer = fields.Nested(part(TransferSchema))
+    problem = fields.Dict()
 
 
 class BatchAnswerSchema(Schema):

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from clearinghouse.directory.service import check_programme_rates, show_version
-from clearinghouse.programme.service import add_version, list_versions
+from clearinghouse.directory.service import show_version
+from clearinghouse.programme.service import NewProgramme, add_version, list_versions
 from tenants.foundation import clock
 from tenants.foundation.console import (
     DAY,
@@ -67,9 +67,8 @@ def add(
         newest.base_rate if base_rate is None else base_rate,
         newest.redemption_value if redemption_value is None else redemption_value,
     )
-    check_programme_rates(*rates)
     begin = beginning_of(tenant_id, effective_from)
-    add_version(tenant_id, *rates, expiry_policy or newest.expiry_policy, begin)
+    add_version(tenant_id, NewProgramme(*rates, expiry_policy or newest.expiry_policy), begin)
     print_fields(show_version(list_versions(tenant_id)[-1]), as_json)
 
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from tenants.foundation import clock
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import InvalidInput
 from tenants.foundation.money import minor_digits
-from tenants.networks.service import get_network
+from tenants.networks.service import check_rate, get_network
 
 # How long a worker may go on with the versions it has read: a new version is announced at least that early.
 CACHE_SECONDS = 5.0
@@ -27,40 +28,52 @@ def list_versions(tenant_id: UUID) -> list[ProgrammeVersion]:
         return list(session.scalars(select(ProgrammeVersion).order_by(ProgrammeVersion.version)))
 
 
-def add_version(
-    tenant_id: UUID,
-    base_rate: Decimal,
-    redemption_value: Decimal,
-    expiry_policy: str,
-    effective_from: datetime,
-) -> int:
+@dataclass(frozen=True)
+class NewProgramme:
+    """`base_rate` points per currency unit spent, `redemption_value` points per currency unit given."""
+
+    base_rate: Decimal
+    redemption_value: Decimal
+    expiry_policy: str
+
+
+def check_programme(new: NewProgramme) -> None:
+    parse_policy(new.expiry_policy)
+    check_rate(new.base_rate)
+    check_rate(new.redemption_value)
+    if not new.redemption_value:
+        raise InvalidInput("redemption_value must be more than 0.", code="invalid_rate")
+
+
+def add_version(tenant_id: UUID, new: NewProgramme, effective_from: datetime) -> int:
     """The number of the new version.
 
-    A version can't begin before the one before it, nor in the past (the first can): what has been
-    earned stays explained by the version that was in force.
+    A version can't begin before the one before it, nor in the past: what has been earned stays
+    explained by the version that was in force.
     """
-    parse_policy(expiry_policy)
-    if base_rate < 0 or redemption_value <= 0:
-        raise InvalidInput("base_rate can't be negative and redemption_value must be positive.", code="invalid_rate")
-    existing = list_versions(tenant_id)
-    if existing and effective_from <= max(existing[-1].effective_from, clock.now()):
-        raise InvalidInput(
-            "A new version must take effect in the future, after the one before it.", code="version_too_early"
-        )
-    version = len(existing) + 1
+    check_programme(new)
     with unit_of_work(tenant_id) as session:
-        session.add(
-            ProgrammeVersion(
-                tenant_id=tenant_id,
-                version=version,
-                effective_from=effective_from,
-                base_rate=base_rate,
-                redemption_value=redemption_value,
-                expiry_policy=expiry_policy,
-                created_at=clock.now(),
+        versions = session.scalars(select(ProgrammeVersion).order_by(ProgrammeVersion.version)).all()
+        soonest = clock.now() + timedelta(seconds=CACHE_SECONDS)
+        if effective_from <= max([soonest, *(v.effective_from for v in versions)]):
+            raise InvalidInput(
+                "A new version must take effect in the future, after the one before it.", code="version_too_early"
             )
-        )
-    return version
+        version = make_version(tenant_id, len(versions) + 1, new, effective_from)
+        session.add(version)
+    return version.version
+
+
+def make_version(tenant_id: UUID, number: int, new: NewProgramme, effective_from: datetime) -> ProgrammeVersion:
+    return ProgrammeVersion(
+        tenant_id=tenant_id,
+        version=number,
+        effective_from=effective_from,
+        base_rate=new.base_rate,
+        redemption_value=new.redemption_value,
+        expiry_policy=new.expiry_policy,
+        created_at=clock.now(),
+    )
 
 
 def programme_at(tenant_id: UUID, moment: datetime) -> Programme:

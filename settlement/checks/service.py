@@ -39,7 +39,7 @@ def check_window(session: Unit, window: Window, opening_outstanding: int) -> lis
         row.store_id: position_of_row(row)
         for row in session.scalars(select(PositionRow).where(PositionRow.month == month))
     }
-    netted = {position.store_id: position for position in net_stores(published, days, rates)}
+    netted = {position.store_id: position for position in net_stores([*published], days, rates)}
     return [
         *compare("positions", month, netted, published),
         *compare("days", month, {(d.store_id, d.day): d for d in days}, published_days(session, month)),

@@ -14,8 +14,9 @@ from uuid import UUID
 from flask import current_app
 
 from clearinghouse.imports.service import import_purchases
-from clearinghouse.networks.service import NewProgramme, open_network
+from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
+from clearinghouse.programme.service import NewProgramme
 from settlement.demo import dataset
 from settlement.windows.service import close_month, find_window, list_windows
 from settlement.windows.tables import Window
@@ -53,9 +54,7 @@ def prepare_demo() -> tuple[UUID, dict[date, Path], int]:
 
 def run_month(tenant_id: UUID, month: date, purchases: Path, on_progress: Callable[[int], None]) -> None:
     """Import a month's purchases, expire what its end expires, close it."""
-    report = import_purchases(
-        tenant_id, purchases, since=None, redeem_up_to_available=True, on_progress=on_progress
-    )
+    report = import_purchases(tenant_id, purchases, since=None, redeem_up_to_available=True, on_progress=on_progress)
     if report.rejected:
         raise IntegrityFailure(
             f"{report.rejected} purchases were rejected; {report.rejected_path} says why.", code="demo_rejected"

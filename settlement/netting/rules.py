@@ -116,10 +116,14 @@ def position_of(store_id: UUID, days: Iterable[StoreDay], rates: Rates) -> Posit
 
 
 def net_stores(store_ids: Iterable[UUID], days: Iterable[StoreDay], rates: Rates) -> list[Position]:
-    """A position for every store, in the order given, also for one without points."""
+    """A position for every store, in the order given, also for one without points.
+
+    After them comes whoever else the ledger names: head office, under the network's id, if it has
+    funded points itself.
+    """
     by_store: dict[UUID, list[StoreDay]] = {store_id: [] for store_id in store_ids}
     for day in days:
-        by_store[day.store_id].append(day)
+        by_store.setdefault(day.store_id, []).append(day)
     return [position_of(store_id, of_store, rates) for store_id, of_store in by_store.items()]
 
 

@@ -12,12 +12,11 @@ def of_window() -> ForeignKeyConstraint:
 
 
 class PositionRow(Base):
-    """A published `settlement.netting.rules.Position`."""
+    """A published `settlement.netting.rules.Position`; head office's own has the network's id as `store_id`."""
 
     __tablename__ = "positions"
     __table_args__ = (
         of_window(),
-        ForeignKeyConstraint(["tenant_id", "store_id"], ["tenants.stores.tenant_id", "tenants.stores.store_id"]),
         {"schema": "settlement"},
     )
 

@@ -40,7 +40,7 @@ def load_settlement(tenant_id: UUID, month: date) -> SettlementDocument:
     window = get_published_window(tenant_id, month)
     with unit_of_work(tenant_id) as session:
         network = get_network(tenant_id)
-        stores = load_store_lines(session, month)
+        stores = load_store_lines(session, month, network.name)
         codes = {line.position.store_id: line.store_code for line in stores} | {tenant_id: HEAD_OFFICE}
         flows = [
             Flow(codes[row.funder_id], codes[row.redeeming_store_id], row.points)
@@ -67,19 +67,22 @@ def flow_order(flow: Flow) -> tuple[str, str]:
     return flow.issuing_code, flow.redeeming_code
 
 
-def load_store_lines(session: Unit, month: date) -> list[StoreLine]:
+def load_store_lines(session: Unit, month: date, network_name: str) -> list[StoreLine]:
+    """By code; head office comes last, if it has a position."""
     statement = (
         select(PositionRow, Store, Participant)
-        .join(Store, (Store.tenant_id == PositionRow.tenant_id) & (Store.store_id == PositionRow.store_id))
-        .join(
+        .outerjoin(Store, (Store.tenant_id == PositionRow.tenant_id) & (Store.store_id == PositionRow.store_id))
+        .outerjoin(
             Participant,
             (Participant.tenant_id == Store.tenant_id) & (Participant.participant_id == Store.participant_id),
         )
         .where(PositionRow.month == month)
-        .order_by(Store.code)
+        .order_by(Store.code.nulls_last())
     )
     return [
         StoreLine(store.code, store.name, participant.name, position_of_row(row))
+        if store is not None
+        else StoreLine(HEAD_OFFICE, "Head office", network_name, position_of_row(row))
         for row, store, participant in session.execute(statement)
     ]
 

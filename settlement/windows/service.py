@@ -121,9 +121,13 @@ def cut_off(tenant_id: UUID, month: date, closed_by: str) -> None:
 
 
 def publish(tenant_id: UUID, month: date) -> list[Identity]:
-    """Net a closed month from one snapshot, prove the identities, write the figures: all or nothing."""
-    with unit_of_work(tenant_id, isolation="REPEATABLE READ") as session:
-        # Two at once: the second waits here, and then fails to see an unpublished window.
+    """Net a closed month, prove the identities, write the figures: all or nothing.
+
+    A closed month's postings can't change, and what members hold is read in one statement, so no further
+    snapshot is needed.
+    """
+    with unit_of_work(tenant_id) as session:
+        # Two at once: the second waits here, and then finds the window published.
         window = session.scalars(select(Window).where(Window.month == month).with_for_update()).one()
         if window.published_at is not None:
             raise Conflict(f"{show_month(month)} has been published already.", code="window_closed")

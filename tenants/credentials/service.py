@@ -57,6 +57,15 @@ def create_credential(
     check_name(label)
     if terminal_id is not None:
         check_terminal_in_use(tenant_id, terminal_id)
+    credential, key = make_credential(tenant_id, role, label, terminal_id)
+    with unit_of_work(tenant_id) as session:
+        session.add(credential)
+    return credential, key
+
+
+def make_credential(
+    tenant_id: UUID, role: str, label: str, terminal_id: UUID | None = None
+) -> tuple[Credential, str]:
     key = PREFIXES[role] + base64.urlsafe_b64encode(tenant_id.bytes + os.urandom(32)).decode()
     credential = Credential(
         tenant_id=tenant_id,
@@ -68,8 +77,6 @@ def create_credential(
         key_hint=key[-4:],
         created_at=clock.now(),
     )
-    with unit_of_work(tenant_id) as session:
-        session.add(credential)
     return credential, key
 
 

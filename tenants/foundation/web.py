@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -15,10 +15,11 @@ import redis
 from apiflask import APIFlask
 from apiflask.scaffold import _annotate
 from flask import Response, request
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from werkzeug.exceptions import HTTPException
 
+from tenants.foundation.database import APPLICATION_ROLE
 from tenants.foundation.errors import ClearinghouseError, Conflict, InvalidInput, Unavailable
 
 log = logging.getLogger(__name__)
@@ -80,9 +81,24 @@ def query(schema: type[Schema]) -> Callable[[View], View]:
     return decorate
 
 
+@cache
+def part(schema: type[Schema]) -> type[Schema]:
+    """The schema as part of another answer. It has a class of its own there, because OpenAPI would otherwise name a
+    schema twice that is also an answer by itself."""
+    return type(schema.__name__.replace("Schema", "PartSchema"), (schema,), {})
+
+
+def rows_of(schema: type[Schema]) -> fields.List:
+    return fields.List(fields.Nested(part(schema)))
+
+
 def parse_json(data: bytes) -> Any:
     try:
-        return json.loads(data)
+        value = json.loads(data.decode())
+        if b"\\ud" in data or b"\\uD" in data:
+            # Half a surrogate pair is no text: neither the database nor an answer could hold it.
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError as error:
         raise InvalidBody("The body is nested too deep.") from error
     except ValueError as error:
@@ -121,7 +137,9 @@ def explain_database_error(error: Exception) -> ClearinghouseError | None:
     # SQLAlchemy: the posting function tries again, and a till must not take its violation for a refusal.
     if isinstance(error, IntegrityError) and isinstance(cause, psycopg2.errors.UniqueViolation):
         return Conflict("This exists already.", code="already_exists")
-    if isinstance(cause, UNDEFINED_OBJECTS):
+    # Before the first `init` the role to connect as is missing; an error of connecting has no code, only words.
+    has_no_role = isinstance(cause, psycopg2.OperationalError) and APPLICATION_ROLE in str(cause)
+    if has_no_role or isinstance(cause, UNDEFINED_OBJECTS):
         return Unavailable(
             "The database has not been set up for this release: run `clearinghouse init`.",
             code="database_not_migrated",

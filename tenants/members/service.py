@@ -68,14 +68,8 @@ def create_members_with_cards(tenant_id: UUID, numbers_by_reference: Mapping[str
     for number in numbers_by_reference.values():
         check_card_number(number)
     with unit_of_work(tenant_id) as session:
-        existing = set(
-            session.scalars(select(Member.reference).where(Member.reference.in_(numbers_by_reference)))
-        )
-        made = {
-            reference: number
-            for reference, number in numbers_by_reference.items()
-            if reference not in existing
-        }
+        existing = set(session.scalars(select(Member.reference).where(Member.reference.in_(numbers_by_reference))))
+        made = {reference: number for reference, number in numbers_by_reference.items() if reference not in existing}
         check_cards_free(session, list(made.values()))
         common = {"tenant_id": tenant_id, "created_at": clock.now()}
         members = [Member(member_id=ids.new_id(), reference=reference, **common) for reference in made]
@@ -83,9 +77,7 @@ def create_members_with_cards(tenant_id: UUID, numbers_by_reference: Mapping[str
         session.flush()
         for member, number in zip(members, made.values(), strict=True):
             card_id = ids.new_id()
-            session.add(
-                Card(card_id=card_id, member_id=member.member_id, number=number, status=ACTIVE, **common)
-            )
+            session.add(Card(card_id=card_id, member_id=member.member_id, number=number, status=ACTIVE, **common))
     return len(made)
 
 

@@ -9,8 +9,8 @@ from zoneinfo import available_timezones
 
 from sqlalchemy import select, text
 
-from tenants.foundation import clock, ids
-from tenants.foundation.database import db, unit_of_work
+from tenants.foundation import clock
+from tenants.foundation.database import db
 from tenants.foundation.errors import Conflict, InvalidInput, NotFound
 from tenants.foundation.money import minor_digits
 from tenants.networks.tables import Network
@@ -135,9 +135,5 @@ def check_days(new: NewNetwork) -> None:
         raise InvalidInput(f"close_grace_days must lie between 0 and {CLOSE_GRACE_DAYS_MAX}.", code="invalid_days")
 
 
-def create_network(new: NewNetwork) -> UUID:
-    check_network(new)
-    tenant_id = ids.new_id()
-    with unit_of_work(tenant_id) as session:
-        session.add(Network(tenant_id=tenant_id, created_at=clock.now(), **vars(new)))
-    return tenant_id
+def make_network(tenant_id: UUID, new: NewNetwork) -> Network:
+    return Network(tenant_id=tenant_id, created_at=clock.now(), **vars(new))

@@ -24,7 +24,7 @@ BEGIN
         EXIT WHEN wanted = 0;
         taken := least(lot.remaining, wanted);
         UPDATE ledger.lots SET remaining = remaining - taken WHERE tenant_id = tenant AND lot_id = lot.lot_id;
-        lines := lines || ROW('lot', lot.lot_id, target, target_id, lot.funder_id, taken)::ledger.posting_line;
+        lines := lines || ROW('lot', lot.lot_id, target, target_id, lot.funder_id, taken, NULL)::ledger.posting_line;
         wanted := wanted - taken;
     END LOOP;
     RETURN lines;

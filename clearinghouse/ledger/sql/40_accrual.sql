@@ -18,10 +18,10 @@ BEGIN
         VALUES (tenant, lot.lot_id, wallet.member_id, lot.funder_id, event.transfer_id, event.business_date,
                 lot.expires_on, lot.points, lot.points - repaid);
         lines := lines
-            || ROW('issued', lot.funder_id, 'lot', lot.lot_id, lot.funder_id, lot.points)::ledger.posting_line;
+            || ROW('issued', lot.funder_id, 'lot', lot.lot_id, lot.funder_id, lot.points, lot.expires_on)::ledger.posting_line;
         IF repaid > 0 THEN
             lines := lines
-                || ROW('lot', lot.lot_id, 'deficit', wallet.member_id, lot.funder_id, repaid)::ledger.posting_line;
+                || ROW('lot', lot.lot_id, 'deficit', wallet.member_id, lot.funder_id, repaid, NULL)::ledger.posting_line;
         END IF;
     END LOOP;
     RETURN lines;

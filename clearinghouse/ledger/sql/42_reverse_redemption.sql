@@ -21,10 +21,10 @@ BEGIN
         UPDATE ledger.lots SET remaining = remaining + posting.points - repaid
         WHERE tenant_id = tenant AND lot_id = posting.source_id;
         lines := lines || ROW('recovered', posting.target_id, 'lot', posting.source_id,
-                              posting.funder_id, posting.points)::ledger.posting_line;
+                              posting.funder_id, posting.points, NULL)::ledger.posting_line;
         IF repaid > 0 THEN
             lines := lines || ROW('lot', posting.source_id, 'deficit', wallet.member_id,
-                                  posting.funder_id, repaid)::ledger.posting_line;
+                                  posting.funder_id, repaid, NULL)::ledger.posting_line;
         END IF;
     END LOOP;
     RETURN lines;

@@ -13,7 +13,7 @@ BEGIN
     LOOP
         UPDATE ledger.lots SET remaining = 0, expired = expired + lot.remaining
         WHERE tenant_id = tenant AND lot_id = lot.lot_id;
-        lines := lines || ROW('lot', lot.lot_id, 'expired', lot.lot_id, lot.funder_id, lot.remaining)::ledger.posting_line;
+        lines := lines || ROW('lot', lot.lot_id, 'expired', lot.lot_id, lot.funder_id, lot.remaining, NULL)::ledger.posting_line;
     END LOOP;
     RETURN lines;
 END $$;

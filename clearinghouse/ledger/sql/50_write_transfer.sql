@@ -38,11 +38,11 @@ BEGIN
         transfer.deficit_after, transfer.hash);
     INSERT INTO ledger.postings
         (tenant_id, settlement_month, transfer_id, line, business_date,
-         source, source_id, target, target_id, funder_id, points)
+         source, source_id, target, target_id, funder_id, points, expires_on)
     SELECT transfer.tenant_id, transfer.settlement_month, transfer.transfer_id, number, transfer.business_date,
-           source, source_id, target, target_id, funder_id, points
+           source, source_id, target, target_id, funder_id, points, expires_on
     FROM unnest(lines) WITH ORDINALITY
-        AS line (source, source_id, target, target_id, funder_id, points, number);
+        AS line (source, source_id, target, target_id, funder_id, points, expires_on, number);
     UPDATE ledger.wallets
     SET balance = new_balance, deficit = new_deficit,
         chain_length = transfer.sequence, chain_head = transfer.hash

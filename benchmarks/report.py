@@ -1,0 +1,160 @@
+"""What was measured, as rows, and the ratios that the design aims at."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.closing import ClosingRun
+from benchmarks.http import BatchRun, FixedRate, Saturation, WorkerMemory
+from benchmarks.importing import ImportRun
+from benchmarks.posting import PgbenchRun
+from benchmarks.world import World, ask
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Report:
+    """What was not asked for stays empty."""
+
+    posting: PgbenchRun | None = None
+    saturation: list[Saturation] = field(default_factory=list)
+    fixed_rates: list[FixedRate] = field(default_factory=list)
+    memory: list[WorkerMemory] = field(default_factory=list)
+    batches: list[BatchRun] = field(default_factory=list)
+    importing: ImportRun | None = None
+    closings: list[ClosingRun] = field(default_factory=list)
+
+    @property
+    def http_maximum(self) -> float:
+        return max(run.load.per_second for run in self.saturation)
+
+
+def machine(world: World) -> Row:
+    cpu = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    memory = re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())
+    return {
+        "cores": os.cpu_count(),
+        "cpu": cpu[1] if cpu else platform.machine(),
+        "memory": f"{int(memory[1]) / 1024**2:.0f} GB" if memory else "?",
+        "python": platform.python_version(),
+        "postgresql": ask(world, "SHOW server_version"),
+    }
+
+
+def measurements(report: Report) -> list[Row]:
+    return [
+        *posting_rows(report),
+        *http_rows(report),
+        *memory_rows(report),
+        *batch_rows(report),
+        *import_rows(report),
+        *closing_rows(report),
+    ]
+
+
+def row(name: str, value: float, unit: str, remark: str = "") -> Row:
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return {"measured": name, "value": f"{value:,.{digits}f}", "unit": unit, "remark": remark}
+
+
+def posting_rows(report: Report) -> list[Row]:
+    if not (measured := report.posting):
+        return []
+    remark = f"mean {measured.milliseconds_mean:.2f} ms; {measured.redeemed:.1%} of redemptions had the points"
+    return [row("(a) posting function, pgbench", measured.per_second, "events/s", remark)]
+
+
+def http_rows(report: Report) -> list[Row]:
+    saturated = [
+        row(f"(b) HTTP, {run.connections} connections", run.load.per_second, "events/s", latencies(run.load))
+        for run in report.saturation
+    ]
+    fixed = [
+        row(f"(b) HTTP at {run.share:.0%} of maximum", run.load.per_second, "events/s", latencies(run.load))
+        for run in report.fixed_rates
+    ]
+    return saturated + fixed
+
+
+def latencies(load: Any) -> str:
+    return ", ".join(f"p{percent:g} {load.percentile(percent):.1f} ms" for percent in (50, 99, 99.9))
+
+
+def memory_rows(report: Report) -> list[Row]:
+    return [
+        row(f"(b) HTTP worker {number}", worker.rss, "MB", f"RSS; PSS {worker.pss:.0f} MB")
+        for number, worker in enumerate(report.memory, 1)
+    ]
+
+
+def batch_rows(report: Report) -> list[Row]:
+    return [
+        row(
+            f"(c) batches of {run.events:,}",
+            run.per_second,
+            "events/s",
+            f"median {run.milliseconds_median:,.0f} ms a batch; {run.refused:,} events refused",
+        )
+        for run in report.batches
+    ]
+
+
+def import_rows(report: Report) -> list[Row]:
+    if not (measured := report.importing):
+        return []
+    remark = f"{measured.rows:,} rows, {measured.transfers:,} transfers, {measured.rejected:,} rejected"
+    return [
+        row("(d) import of the demo year", measured.seconds, "s", remark),
+        row("(d) import of the demo year", measured.rows / measured.seconds, "rows/s"),
+    ]
+
+
+def closing_rows(report: Report) -> list[Row]:
+    return [
+        row(
+            f"(e) close and net {run.millions} M postings",
+            run.close_seconds,
+            "s",
+            f"bare sum {run.bare_seconds:.2f} s; memory {run.memory_before:.0f} MB, peak {run.memory_peak:.0f} MB",
+        )
+        for run in report.closings
+    ]
+
+
+def aims(report: Report) -> list[Row]:
+    """Only those whose figures were measured."""
+    rows = []
+    posting = report.posting
+    if posting and report.saturation:
+        rows.append(at_least("HTTP (b) / posting function (a)", report.http_maximum / posting.per_second, 0.20))
+    for run in report.fixed_rates:
+        rows.append(at_most(f"p99 at {run.share:.0%} of maximum, ms", run.load.percentile(99), 10))
+    if posting:
+        for batch in report.batches:
+            name = f"batches of {batch.events:,} (c) / posting function (a)"
+            rows.append(at_least(name, batch.per_second / posting.per_second, 1.0))
+    if report.importing:
+        rows.append(at_most("import (d), s", report.importing.seconds, 60))
+    for closing in report.closings:
+        rows.append(at_most(f"close {closing.millions} M (e) / bare sum", closing.times_bare, 3.0))
+    if report.memory:
+        rows.append(at_most("largest HTTP worker, RSS, MB", max(worker.rss for worker in report.memory), 150))
+    return rows
+
+
+def at_least(name: str, value: float, aim: float) -> Row:
+    return compared(name, value, f">= {aim:g}", value >= aim)
+
+
+def at_most(name: str, value: float, aim: float) -> Row:
+    return compared(name, value, f"<= {aim:g}", value <= aim)
+
+
+def compared(name: str, value: float, aim: str, reached: bool) -> Row:
+    return {"ratio": name, "value": f"{value:.2f}", "aim": aim, "reached": "yes" if reached else "NO"}

@@ -1,0 +1,335 @@
+"""The posting function against an independent model, in histories that nobody would think of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import select
+
+from clearinghouse.expiry.service import expire_points
+from clearinghouse.ledger import service as posting
+from clearinghouse.ledger.checks import check_ledger, count_checked
+from clearinghouse.ledger.service import Event, Grant, PostingResult, ledger
+from settlement.checks.service import check_settlement
+from settlement.netting.tables import FlowRow, PositionRow
+from settlement.windows.service import close_month, get_window
+from tenants.foundation.database import unit_of_work
+from tenants.foundation.months import add_months, last_day, month_of
+from tenants.stores.service import create_store
+from tests.conftest import NetworkForTests
+from tests.ledger.model import Expected, Model, ModelMember, ModelTransfer
+
+OPENED_ON = date(2024, 1, 1)
+LATEST = date(2025, 10, 1)
+NEVER = date.max
+MEMBERS = STORES = 3
+
+members = st.integers(0, MEMBERS - 1)
+stores = st.integers(0, STORES - 1)
+# How long after the event its upload arrives, in days; most tills are online.
+days_late = st.sampled_from([0, 0, 0, 1, 20, 45])
+# In months to whose end the points can be used; None: never expire.
+lifetimes = st.sampled_from([0, 0, 1, 2, 3, None])
+points_granted = st.sampled_from([0, 1, 2, 10, 50, 100, 101])
+grants = st.lists(st.tuples(stores, points_granted, lifetimes), min_size=1, max_size=3)
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A transfer that stands, with the request that made it."""
+
+    event: Event
+    result: PostingResult
+    model: ModelTransfer | None
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    posted = Bundle("posted")
+
+    def __init__(self, make_network: Callable[..., NetworkForTests]) -> None:
+        super().__init__()
+        network = make_network(opened_on=OPENED_ON)
+        self.tenant_id = network.tenant_id
+        self.store_ids = [create_store(network.tenant_id, code, code).store_id for code in "ABC"]
+        self.cards = [network.add_card() for _ in range(MEMBERS)]
+        self.terminal_id = uuid4()
+        self.today = OPENED_ON
+        self.model = Model(OPENED_ON, [ModelMember() for _ in range(MEMBERS)])
+
+    @rule(days=st.integers(1, 50))
+    @precondition(lambda self: self.today < LATEST)
+    def time_passes(self, days: int) -> None:
+        self.today += timedelta(days=days)
+
+    @rule(target=posted, member=members, store=stores, late=days_late, grants=grants)
+    def accrue(self, member: int, store: int, late: int, grants: list[tuple[int, int, int | None]]) -> Any:
+        event, expected, transfer = self.accrual(member, store, late, grants)
+
+        return self.post(event, expected, transfer)
+
+    @rule(target=posted, member=members, store=stores, late=days_late, points=st.integers(1, 150))
+    def redeem(self, member: int, store: int, late: int, points: int) -> Any:
+        event, expected, transfer = self.redemption(member, store, late, points)
+
+        return self.post(event, expected, transfer)
+
+    @rule(target=posted, member=members, store=stores, late=days_late)
+    def redeem_all(self, member: int, store: int, late: int) -> Any:
+        points = self.model.members[member].available(self.today - timedelta(days=late))
+        return self.redeem(member, store, late, points) if points else multiple()
+
+    @rule(member=members, store=stores, missing=st.integers(1, 1000))
+    def redeem_too_many(self, member: int, store: int, missing: int) -> None:
+        points = self.model.members[member].available(self.today) + missing
+        event, expected, _ = self.redemption(member, store, 0, points)
+
+        [result] = ledger().post(self.tenant_id, [event])
+
+        assert expected == Expected("insufficient_points")
+        assert (result.outcome, result.code) == ("refused", "insufficient_points")
+        assert result.detail == {"available": points - missing, "missing": missing}
+
+    @rule(target=posted, original=posted, store=stores, late=days_late)
+    def reverse(self, original: Posted, store: int, late: int) -> Any:
+        event = posting.reversal(original_transfer_id=str(id_of(original)), **self.common(store, late))
+        if original.model is None:
+            return self.post(event, Expected("not_reversible"), None)
+
+        return self.post(event, self.model.reverse(original.model, self.day(late)), None)
+
+    @rule(target=posted, original=posted, store=stores)
+    def reverse_by_order(self, original: Posted, store: int) -> Any:
+        named = {
+            "original_store_id": original.event["store_id"],
+            "original_order_ref": original.event["order_ref"],
+            "original_kind": original.event["kind"],
+        }
+        if original.model is None:
+            return multiple()
+        event = posting.reversal(**named, **self.common(store, 0))
+
+        return self.post(event, self.model.reverse(original.model, self.today), None)
+
+    @rule(original=posted)
+    def send_again(self, original: Posted) -> None:
+        again = {**original.event, "transfer_id": str(uuid4())}
+
+        [result] = ledger().post(self.tenant_id, [again])
+
+        assert result == original.result._replace(outcome="replayed")
+
+    @rule(original=posted, card=members)
+    def use_a_key_for_another_request(self, original: Posted, card: int) -> None:
+        other = {**original.event, "transfer_id": str(uuid4()), "request_hash": "\\x" + "ff" * 32}
+        if "card" in other:
+            other["card"] = self.cards[card]
+
+        [result] = ledger().post(self.tenant_id, [other])
+
+        assert (result.outcome, result.code) == ("refused", "idempotency_key_reused")
+        assert result.detail == {"transfer_id": str(id_of(original))}
+
+    @rule(original=posted)
+    def send_an_order_again_under_a_new_key(self, original: Posted) -> None:
+        again = {**original.event, "transfer_id": str(uuid4()), "idempotency_key": str(uuid4())}
+
+        [result] = ledger().post(self.tenant_id, [again])
+
+        assert (result.outcome, result.code) == ("refused", "order_already_posted")
+        assert result.detail == {"transfer_id": str(id_of(original))}
+
+    @rule(
+        target=posted,
+        sales=st.lists(st.tuples(members, stores, days_late, grants, st.integers(1, 60)), min_size=2, max_size=4),
+    )
+    def post_together(self, sales: list[tuple[int, int, int, list[Any], int]]) -> Any:
+        prepared = []
+        for member, store, late, granted, points in sales:
+            prepared.append(self.redemption(member, store, late, points))
+            prepared.append(self.accrual(member, store, late, granted))
+
+        results = ledger().post(self.tenant_id, [event for event, _, _ in prepared])
+
+        assert [shown(result) for result in results] == [expected for _, expected, _ in prepared]
+        pairs = zip(prepared, results, strict=True)
+        return multiple(*(Posted(event, result, transfer) for (event, _, transfer), result in pairs if transfer))
+
+    @rule()
+    def expire(self) -> None:
+        assert expire_points(self.tenant_id, self.today) == self.model.expire(self.today)
+
+    @rule()
+    @precondition(lambda self: self.model.first_open_month < month_of(self.today))
+    def close(self) -> None:
+        month = self.model.close()
+
+        window = close_month(self.tenant_id, month, "test")
+
+        assert window.closing_outstanding == self.outstanding_at_the_end_of(month)
+        self.check_published(month)
+
+    def teardown(self) -> None:
+        closed = list(self.closed_months())
+        for month in closed:
+            self.check_published(month)
+        assert check_ledger(self.tenant_id) == []
+        assert check_settlement(self.tenant_id) == []
+        assert self.points_now() == [(m.available(self.today), m.deficit) for m in self.model.members]
+
+    def points_now(self) -> list[tuple[int, int]]:
+        """Available points and deficit of each member, by trying to redeem more than there is."""
+        events = [self.redemption(member, 0, 0, 10**9)[0] for member in range(MEMBERS)]
+        refused = ledger().post(self.tenant_id, events)
+        events = [self.accrual(member, 0, 0, [])[0] for member in range(MEMBERS)]
+        asked = ledger().post(self.tenant_id, events)
+        return [
+            ((result.detail or {})["available"], zero.transfer.deficit_after if zero.transfer else 0)
+            for result, zero in zip(refused, asked, strict=True)
+        ]
+
+    def closed_months(self) -> list[date]:
+        months = []
+        month = OPENED_ON
+        while month < self.model.first_open_month:
+            months.append(month)
+            month = add_months(month, 1)
+        return months
+
+    def check_published(self, month: date) -> None:
+        with unit_of_work(self.tenant_id) as session:
+            positions = session.scalars(select(PositionRow).where(PositionRow.month == month)).all()
+            flows = session.scalars(select(FlowRow).where(FlowRow.month == month)).all()
+        window = get_window(self.tenant_id, month)
+        modelled = self.model.months[month]
+        by_store = {store_id: modelled.stores[store_id] for store_id in self.store_ids}
+
+        published = {p.store_id: (p.issued, p.recovered, p.expired) for p in positions}
+        assert published == {s: (m.issued, m.recovered, m.expired) for s, m in by_store.items()}
+        matrix = {(f.funder_id, f.redeeming_store_id): f.points for f in flows}
+        assert matrix == {pair: points for pair, points in modelled.flows.items() if points}
+        totals = (window.issued, window.recovered, window.expired)
+        assert totals == tuple(sum(column) for column in zip(*published.values(), strict=True))
+
+    def outstanding_at_the_end_of(self, month: date) -> int:
+        """What members hold, less what the months after `month` have moved already."""
+        later = [m for key, m in self.model.months.items() if key > month]
+        moved = sum(s.issued - s.recovered - s.expired for m in later for s in m.stores.values())
+        return self.model.outstanding() - moved
+
+    def day(self, late: int) -> date:
+        return self.today - timedelta(days=late)
+
+    def common(self, store: int, late: int) -> Event:
+        day = self.day(late)
+        key = str(uuid4())
+        return posting.common_fields(
+            datetime.fromisoformat(f"{day}T12:00:00+00:00"),
+            day,
+            self.terminal_id,
+            self.store_ids[store],
+            f"order {key}",
+            key,
+            b"\0" * 32,
+        )
+
+    def accrual(
+        self, member: int, store: int, late: int, granted: list[tuple[int, int, int | None]]
+    ) -> tuple[Event, Expected, ModelTransfer]:
+        day = self.day(late)
+        terms = [(self.store_ids[funder], points, expiry_of(day, months)) for funder, points, months in granted]
+        event = posting.accrual(
+            [Grant(*term) for term in terms], 1000, 1, self.cards[member], **self.common(store, late)
+        )
+        return event, *self.model.accrue(self.model.members[member], self.store_ids[store], day, terms)
+
+    def redemption(
+        self, member: int, store: int, late: int, points: int
+    ) -> tuple[Event, Expected, ModelTransfer | None]:
+        event = posting.redemption(points, points, 1, self.cards[member], **self.common(store, late))
+        return event, *self.model.redeem(self.model.members[member], self.store_ids[store], self.day(late), points)
+
+    def post(self, event: Event, expected: Expected, transfer: ModelTransfer | None) -> Any:
+        """Post one event and compare; the transfer, when it was posted, for later rules."""
+        [result] = ledger().post(self.tenant_id, [event])
+
+        assert shown(result) == expected
+        return multiple() if expected.code else Posted(event, result, transfer)
+
+
+def id_of(posted: Posted) -> UUID:
+    assert posted.result.transfer is not None
+    return posted.result.transfer.transfer_id
+
+
+def expiry_of(day: date, months: int | None) -> date:
+    return NEVER if months is None else last_day(add_months(month_of(day), months))
+
+
+def shown(result: PostingResult) -> Expected:
+    if result.transfer is None:
+        assert result.outcome == "refused"
+        return Expected(result.code)
+    transfer = result.transfer
+    assert result.outcome == "posted"
+    return Expected(
+        None, transfer.points, transfer.available_after, transfer.deficit_after, transfer.settlement_month
+    )
+
+
+def test_the_ledger_does_what_the_rules_say(make_network: Callable[..., NetworkForTests]) -> None:
+    networks: list[NetworkForTests] = []
+
+    def machine() -> LedgerMachine:
+        return LedgerMachine(lambda **fields: networks.append(make_network(**fields)) or networks[-1])
+
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=50,
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=False,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+    checked = [count_checked(network.tenant_id) for network in networks]
+    assert all(any(counts[table] for counts in checked) for table in ("wallets", "lots", "transfers", "postings"))
+
+
+def test_a_reversed_accrual_of_two_lots_takes_each_point_once(network: NetworkForTests, card: str) -> None:
+    """The first lot has been spent, the second is whole: it must pay for the first or go back itself, not both."""
+    store_id = network.tills["A"].store_id
+    day, moment = date(2026, 1, 10), datetime.fromisoformat("2026-01-10T12:00:00+00:00")
+    two_lots = [Grant(store_id, 100, date(2026, 2, 28)), Grant(store_id, 100, date(2026, 3, 31))]
+
+    def common() -> Event:
+        return posting.common_fields(
+            moment, day, network.tills["A"].terminal_id, store_id, str(uuid4()), str(uuid4())
+        )
+
+    accrual = posting.accrual(two_lots, 0, 1, card, **common())
+    ledger().post(network.tenant_id, [accrual, posting.redemption(100, 0, 1, card, **common())])
+    other = posting.accrual([Grant(store_id, 500, date(2026, 5, 31))], 0, 1, card, **common())
+    ledger().post(network.tenant_id, [other])
+
+    reversal = posting.reversal(original_transfer_id=accrual["transfer_id"], **common())
+    [result] = ledger().post(network.tenant_id, [reversal])
+
+    assert shown(result) == Expected(None, 200, 400, 0, date(2026, 1, 1))
+    assert check_ledger(network.tenant_id) == []

@@ -1,0 +1,209 @@
+"""A batch is its events, one after the other: nothing else happens to them than if each had been sent by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from werkzeug.test import TestResponse
+
+from clearinghouse.ledger.checks import check_ledger
+from clearinghouse.ledger.tables import Transfer
+from clearinghouse.pos.service import CHUNK_EVENTS
+from tenants.foundation.database import unit_of_work
+from tests.conftest import NetworkForTests, Till
+
+Event = dict[str, Any]
+# What two postings of the same event in two networks differ in.
+OWN = {"transfer_id", "posted_at", "reverses_transfer_id", "occurred_at", "card"}
+
+
+@pytest.fixture(autouse=True)
+def books_are_right_afterwards(network: NetworkForTests):
+    yield
+    assert check_ledger(network.tenant_id) == []
+
+
+def accrual(card: str, amount: int, order_ref: str, **fields: Any) -> Event:
+    return event("accrual", order_ref, card=card, amount=amount, **fields)
+
+
+def redemption(card: str, points: int, order_ref: str, **fields: Any) -> Event:
+    return event("redemption", order_ref, card=card, points=points, **fields)
+
+
+def event(kind: str, order_ref: str, **fields: Any) -> Event:
+    return {
+        "kind": kind,
+        "idempotency_key": f"{kind} {order_ref}".replace(" ", "-"),
+        "order_ref": order_ref,
+        **fields,
+    }
+
+
+def send(till: Till, events: list[Event]) -> TestResponse:
+    answer = till.call("POST", "/v1/batches", {"events": events})
+    assert answer.status_code == 200, answer.json
+    return answer
+
+
+def counts(answer: TestResponse) -> tuple[int, int, int]:
+    return answer.json["posted"], answer.json["replayed"], answer.json["refused"]
+
+
+def count_transfers(network: NetworkForTests) -> int:
+    with unit_of_work(network.tenant_id) as session:
+        return session.scalar(select(func.count()).select_from(Transfer)) or 0
+
+
+def a_day_at_the_till(card: str) -> list[Event]:
+    on = {"occurred_at": "2026-10-01T12:00:00Z"}
+    return [
+        accrual(card, 10000, "1", **on),
+        redemption(card, 30, "2", **on),
+        redemption(card, 500, "3", **on),
+        accrual(card, 0, "4", **on),
+        accrual(card, 10000, "1", **on),
+        accrual(card, 2550, "1", idempotency_key="another", **on),
+        event("reversal", "5", original_order_ref="1", original_kind="accrual", **on),
+        event("reversal", "6", original_order_ref="1", original_kind="accrual", **on),
+        event("reversal", "7", original_order_ref="99", original_kind="accrual", **on),
+        event("reversal", "8", original_order_ref="2", original_kind="redemption", **on),
+        accrual(card, -1, "9", **on),
+        accrual(card, 5000, "10", currency="EUR", **on),
+        redemption(card, 1, "11", **on),
+        accrual(card, 5000, "12", **on),
+    ]
+
+
+def shown(answer: Event | None) -> Event:
+    return {name: value for name, value in (answer or {}).items() if name not in OWN}
+
+
+def send_singly(till: Till, each: Event) -> tuple[str, Event]:
+    body = dict(each)
+    kind, key = body.pop("kind"), body.pop("idempotency_key")
+    answer = till.post(f"/v1/{kind}s", body, key)
+    if answer.status_code != 201:
+        return "refused", {"code": answer.json["code"]}
+    return ("replayed" if "Idempotent-Replayed" in answer.headers else "posted"), shown(answer.json)
+
+
+def test_a_batch_gives_the_same_results_as_single_calls(
+    network: NetworkForTests, till: Till, card: str, make_network: Callable[..., NetworkForTests]
+) -> None:
+    other = make_network()
+    single_till, single_card = other.add_till("A"), other.add_card()
+
+    batch = send(till, a_day_at_the_till(card)).json["results"]
+    single = [send_singly(single_till, each) for each in a_day_at_the_till(single_card)]
+
+    together = [
+        (r["outcome"], shown(r["transfer"]) if "transfer" in r else {"code": r["problem"]["code"]}) for r in batch
+    ]
+    assert together == single
+    assert {outcome for outcome, _ in single} == {"posted", "replayed", "refused"}
+    assert till.balance(card)["available"] == single_till.balance(single_card)["available"] == 50
+
+
+def test_the_refusals_of_a_batch_say_as_much_as_those_of_single_calls(till: Till, card: str) -> None:
+    till.accrue(card, 1000)
+
+    [result] = send(till, [redemption(card, 15, "1")]).json["results"]
+
+    problem = result["problem"]
+    assert (problem["code"], problem["available"], problem["missing"]) == ("insufficient_points", 10, 5)
+    assert problem["detail"]
+
+
+def test_a_batch_sent_again_is_replayed_whole(network: NetworkForTests, till: Till, card: str) -> None:
+    events = [accrual(card, 100 * n, f"a{n}") for n in range(1, 11)] + [redemption(card, 5, "r")]
+
+    first = send(till, events)
+    again = send(till, events)
+
+    assert (counts(first), counts(again)) == ((11, 0, 0), (0, 11, 0))
+    assert [r["transfer"] for r in again.json["results"]] == [r["transfer"] for r in first.json["results"]]
+    assert count_transfers(network) == 11
+    assert till.balance(card)["available"] == 50
+
+
+def test_a_batch_of_which_a_part_was_posted_singly_posts_the_rest(till: Till, card: str) -> None:
+    events = [accrual(card, 1000, "1"), accrual(card, 1000, "2")]
+    send_singly(till, events[1])
+
+    assert [result["outcome"] for result in send(till, events).json["results"]] == ["posted", "replayed"]
+
+
+def test_an_event_repeated_in_its_batch_is_posted_once(till: Till, card: str) -> None:
+    answer = send(till, [accrual(card, 1000, "1")] * 3)
+
+    assert counts(answer) == (1, 2, 0)
+    assert till.balance(card)["available"] == 10
+
+
+def test_a_return_in_the_batch_of_its_sale_is_posted(till: Till, card: str) -> None:
+    answer = send(
+        till, [accrual(card, 1000, "1"), event("reversal", "2", original_order_ref="1", original_kind="accrual")]
+    )
+
+    assert counts(answer) == (2, 0, 0)
+    assert till.balance(card)["available"] == 0
+
+
+@pytest.mark.parametrize("size", [1, CHUNK_EVENTS - 1, CHUNK_EVENTS, CHUNK_EVENTS + 1, 2 * CHUNK_EVENTS])
+def test_no_event_is_lost_or_doubled_where_a_batch_is_cut(
+    network: NetworkForTests, till: Till, card: str, size: int
+) -> None:
+    events = [accrual(card, 100, str(n)) for n in range(size)]
+
+    results = send(till, events).json["results"]
+
+    assert [r["index"] for r in results] == list(range(size))
+    assert [r["transfer"]["order_ref"] for r in results] == [str(n) for n in range(size)]
+    assert [r["transfer"]["available"] for r in results] == list(range(1, size + 1))
+    assert count_transfers(network) == size
+
+
+def test_events_refused_before_the_ledger_keep_the_others_in_their_places(till: Till, card: str) -> None:
+    events = [accrual(card, -1 if n % 3 == 0 else 100, str(n)) for n in range(2 * CHUNK_EVENTS)]
+
+    results = send(till, events).json["results"]
+
+    for n, result in enumerate(results):
+        if n % 3 == 0:
+            assert result["problem"]["code"] == "invalid_input"
+        else:
+            assert result["transfer"]["order_ref"] == str(n)
+
+
+def test_a_key_repeated_beyond_the_border_of_a_chunk_is_replayed(till: Till, card: str) -> None:
+    events = [accrual(card, 100, str(n)) for n in range(CHUNK_EVENTS)]
+
+    answer = send(till, [*events, events[0]])
+
+    assert counts(answer) == (CHUNK_EVENTS, 1, 0)
+    assert answer.json["results"][-1]["transfer"] == answer.json["results"][0]["transfer"]
+
+
+def test_five_thousand_events_are_posted_and_replayed(network: NetworkForTests, till: Till) -> None:
+    cards = [network.add_card() for _ in range(50)]
+    events = [accrual(cards[n % 50], 100, str(n)) for n in range(5000)]
+
+    first = send(till, events)
+    again = send(till, events)
+
+    assert (counts(first), counts(again)) == ((5000, 0, 0), (0, 5000, 0))
+    assert {till.balance(card)["available"] for card in cards} == {100}
+    assert count_transfers(network) == 5000
+
+
+def test_a_terminal_of_another_store_may_use_the_same_keys_and_orders(network: NetworkForTests, card: str) -> None:
+    events = [accrual(card, 1000, "1")]
+
+    for store in "ABC":
+        assert counts(send(network.tills[store], events)) == (1, 0, 0)
+
+    assert network.tills["A"].balance(card)["available"] == 30
