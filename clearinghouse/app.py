@@ -50,5 +50,5 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     register_error_handlers(app)
     for blueprint in (pos, directory, health, *blueprints):
         app.register_blueprint(blueprint)
-    app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json"))
+    app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", {"validatorUrl": "none"}))
     return app

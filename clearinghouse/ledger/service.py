@@ -45,6 +45,7 @@ class TransferRecord(NamedTuple):
     transfer_id: UUID
     kind: str
     member_id: UUID
+    card_id: UUID | None
     store_id: UUID | None
     terminal_id: UUID
     order_ref: str | None

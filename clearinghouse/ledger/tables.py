@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Computed, Enum
+from sqlalchemy import Computed, Enum, ForeignKeyConstraint, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.foundation.columns import (
@@ -28,11 +28,17 @@ transfer_kind = Enum(*TRANSFER_KINDS, name="transfer_kind", schema="ledger")
 account_kind = Enum(*ACCOUNT_KINDS, name="account_kind", schema="ledger")
 
 
+TRANSFER = ["ledger.transfers.tenant_id", "ledger.transfers.transfer_id"]
+
+
 class Books(Base):
     """Months from `first_open_month` on are open; they close in turn."""
 
     __tablename__ = "books"
-    __table_args__ = {"schema": "ledger"}
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenants.networks.tenant_id"]),
+        {"schema": "ledger"},
+    )
 
     tenant_id: Mapped[Key]
     first_open_month: Mapped[Day]
@@ -45,7 +51,10 @@ class Wallet(Base):
     """
 
     __tablename__ = "wallets"
-    __table_args__ = {"schema": "ledger"}
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "member_id"], ["tenants.members.tenant_id", "tenants.members.member_id"]),
+        {"schema": "ledger"},
+    )
 
     tenant_id: Mapped[Key]
     member_id: Mapped[Key]
@@ -63,7 +72,21 @@ class Transfer(Base):
     """
 
     __tablename__ = "transfers"
-    __table_args__ = {"schema": "ledger"}
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "reverses_transfer_id"], TRANSFER),
+        Index("transfers_idempotency_key", "tenant_id", "terminal_id", "idempotency_key", unique=True),
+        Index("transfers_order_key", "tenant_id", "store_id", "order_ref", "kind", unique=True),
+        Index("transfers_chain_key", "tenant_id", "member_id", "sequence", unique=True),
+        Index(
+            "transfers_reverses_key",
+            "tenant_id",
+            "reverses_transfer_id",
+            unique=True,
+            postgresql_where=text("reverses_transfer_id IS NOT NULL"),
+        ),
+        Index("transfers_store_idx", "tenant_id", "store_id", "transfer_id"),
+        {"schema": "ledger"},
+    )
 
     tenant_id: Mapped[Key]
     transfer_id: Mapped[Key]
@@ -94,7 +117,19 @@ class Lot(Base):
     """Points issued together: one funder, one expiry. `expires_on` is the last day they can be used."""
 
     __tablename__ = "lots"
-    __table_args__ = {"schema": "ledger"}
+    __table_args__ = (
+        Index(
+            "lots_consumption_idx",
+            "tenant_id",
+            "member_id",
+            "expires_on",
+            "issued_on",
+            "lot_id",
+            postgresql_where=text("is_open"),
+        ),
+        Index("lots_expiry_idx", "tenant_id", "expires_on", postgresql_where=text("is_open")),
+        {"schema": "ledger"},
+    )
 
     tenant_id: Mapped[Key]
     lot_id: Mapped[Key]
@@ -118,12 +153,15 @@ class Posting(Base):
     """
 
     __tablename__ = "postings"
-    __table_args__ = {"schema": "ledger", "postgresql_partition_by": "RANGE (settlement_month)"}
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "transfer_id"], TRANSFER),
+        {"schema": "ledger", "postgresql_partition_by": "RANGE (settlement_month)"},
+    )
 
     tenant_id: Mapped[Key]
     settlement_month: Mapped[MonthKey]
     transfer_id: Mapped[Key]
-    line: Mapped[int] = mapped_column(primary_key=True)
+    line: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     business_date: Mapped[Day]
     source: Mapped[str] = mapped_column(account_kind)
     source_id: Mapped[UUID]

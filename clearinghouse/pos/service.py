@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from tenants.foundation.database import compact_json, unit_of_work
 from tenants.foundation.errors import ClearinghouseError, InvalidInput
 from tenants.foundation.months import show_month
 from tenants.foundation.web import load
+from tenants.members.tables import Card
 from tenants.stores.tables import Store
 
 # How far a till's clock may run ahead.
@@ -179,6 +180,15 @@ def original_store_id(principal: Principal, code: str | None) -> UUID | None:
 
 
 BUILDERS = {"accrual": accrual_event, "redemption": redemption_event, "reversal": reversal_event}
+
+
+def card_numbers(principal: Principal, results: Iterable[PostingResult]) -> dict[UUID | None, str]:
+    """By card id, of the transfers whose events did not name their card: the reversals."""
+    card_ids = {r.transfer.card_id for r in results if r.transfer and r.transfer.reverses_transfer_id}
+    if not card_ids:
+        return {}
+    with unit_of_work(principal.tenant_id) as session:
+        return {card.card_id: card.number for card in session.scalars(select(Card).where(Card.card_id.in_(card_ids)))}
 
 
 def show_transfer(

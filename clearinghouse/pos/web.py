@@ -35,17 +35,21 @@ from tenants.stores.tables import Store
 
 pos = APIBlueprint("pos", __name__, url_prefix="/v1", tag="Points of sale")
 
+Cards = dict[UUID | None, str]
+
 
 def post(principal: Principal, kind: str, event: dict[str, Any]) -> Response:
     key = request.headers.get("Idempotency-Key")
     service.check_idempotency_key(key)
     result = service.post_one(principal, kind, event, key or "")
     headers = {"Idempotent-Replayed": "true"} if result.outcome == REPLAYED else None
-    return answer(show_result(principal, result, event.get("card")), 201, headers)
+    cards = service.card_numbers(principal, [result])
+    return answer(show_result(principal, result, event, cards), 201, headers)
 
 
-def show_result(principal: Principal, result: PostingResult, card: str | None) -> dict[str, Any]:
+def show_result(principal: Principal, result: PostingResult, event: dict[str, Any], cards: Cards) -> dict[str, Any]:
     assert result.transfer is not None
+    card = event.get("card") or cards.get(result.transfer.card_id)
     return service.show_transfer(result.transfer, principal.currency, principal.store_code, card)
 
 
@@ -102,8 +106,9 @@ def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
     """
     events = body["events"]
     outcomes = service.post_batch(principal, events)
+    cards = service.card_numbers(principal, [o for o in outcomes if not isinstance(o, ClearinghouseError)])
     results = [
-        show_outcome(principal, index, outcome, event.get("card"))
+        show_outcome(principal, index, outcome, event, cards)
         for index, (outcome, event) in enumerate(zip(outcomes, events, strict=True))
     ]
     counts = {name: sum(r["outcome"] == name for r in results) for name in ("posted", "replayed", "refused")}
@@ -111,12 +116,16 @@ def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 def show_outcome(
-    principal: Principal, index: int, outcome: PostingResult | ClearinghouseError, card: str | None
+    principal: Principal,
+    index: int,
+    outcome: PostingResult | ClearinghouseError,
+    event: dict[str, Any],
+    cards: Cards,
 ) -> dict[str, Any]:
     if isinstance(outcome, ClearinghouseError):
         problem = {"code": outcome.code, "detail": outcome.message, **outcome.details}
         return {"index": index, "outcome": "refused", "problem": problem}
-    return {"index": index, "outcome": outcome.outcome, "transfer": show_result(principal, outcome, card)}
+    return {"index": index, "outcome": outcome.outcome, "transfer": show_result(principal, outcome, event, cards)}
 
 
 @pos.get("/cards/<number>")

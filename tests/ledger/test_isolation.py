@@ -282,7 +282,11 @@ def test_what_runs_with_its_owners_rights_is_known_and_names_its_search_path(own
             {"schemas": [*SCHEMAS, "public"]},
         ).all()  # fmt: skip
 
-    assert {row.name for row in found} == {"ledger.ensure_partitions", "tenants.list_networks"}
+    assert {row.name for row in found} == {
+        "ledger.ensure_partitions",
+        "ledger.refresh_statistics",
+        "tenants.list_networks",
+    }
     assert all((row.settings or "").startswith("search_path=pg_catalog") for row in found)
 
 

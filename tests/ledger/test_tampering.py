@@ -90,6 +90,8 @@ POSTING = "UPDATE ledger.postings SET {} WHERE tenant_id = :tenant AND transfer_
 # A store of the network that is not the one which is there.
 OTHER_STORE = "(SELECT store_id FROM tenants.stores s WHERE s.tenant_id = :tenant AND s.code = 'C')"
 
+A_STORE = OTHER_STORE.replace("'C'", "'A'")
+
 LEDGER_CASES = [
     ("a lot's remaining", LOT.format("remaining = remaining - 1"), {"lots"}),
     ("a lot's points", LOT.format("points = points + 1"), {"lots"}),
@@ -118,9 +120,9 @@ LEDGER_CASES = [
     ("a lot's funder", LOT.format(f"funder_id = {OTHER_STORE}").replace(":whole", ":second"),
      {"issuing x redeeming matrix"}),
     ("the funder of a lot that nobody has redeemed from",
-     LOT.format(f"funder_id = {OTHER_STORE.replace('C', 'A')}"), {"lots"}),
-    ("a lot's expiry", LOT.format("expires_on = expires_on + 365"), {"lots"}),
-    ("a lot's date of issue", LOT.format("issued_on = issued_on - 1"), {"lots"}),
+     LOT.format(f"funder_id = {A_STORE}"), {"lot origins"}),
+    ("a lot's expiry", LOT.format("expires_on = expires_on + 365"), {"lot origins"}),
+    ("a lot's date of issue", LOT.format("issued_on = issued_on - 1"), {"lot origins"}),
     ("a deleted lot", "DELETE FROM ledger.lots WHERE tenant_id = :tenant AND transfer_id = :whole", {"lots"}),
 ]  # fmt: skip
 

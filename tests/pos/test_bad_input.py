@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 from apiflask import APIFlask
-from sqlalchemy import func, select
+from sqlalchemy import create_engine, func, select, text
 from werkzeug.test import TestResponse
 
 from clearinghouse.ledger.tables import Transfer
@@ -21,7 +21,8 @@ from clearinghouse.networks.service import open_network
 from clearinghouse.programme.service import NewProgramme
 from tenants.credentials.service import list_credentials, revoke_credential
 from tenants.foundation import ids
-from tenants.foundation.database import unit_of_work
+from tenants.foundation.config import Settings
+from tenants.foundation.database import normal_url, unit_of_work
 from tenants.foundation.luhn import check_digit
 from tenants.networks.service import NewNetwork
 from tests.conftest import NetworkForTests, Till
@@ -478,3 +479,35 @@ class TestAccepted:
         assert [result["index"] for result in answer["results"]] == list(range(6))
         assert (answer["posted"], answer["replayed"], answer["refused"]) == (2, 1, 3)
         assert till.balance(card)["available"] == 20
+
+    def test_points_beyond_what_can_be_counted_are_refused_and_stop_no_other_event(
+        self, make_network: Callable[..., NetworkForTests]
+    ) -> None:
+        network = make_network(base_rate=Decimal(999_999))
+        till, card = network.add_till("A"), network.add_card()
+        event = {**good_body(ACCRUALS, card), "kind": "accrual", "idempotency_key": "k1"}
+        too_much = {**event, "idempotency_key": "k2", "order_ref": "A-2", "amount": TO_2_53}
+
+        single = till.accrue(card, TO_2_53)
+        batch = till.call("POST", BATCHES, {"events": [event, too_much]})
+
+        assert single.status_code == 422, single.json
+        assert batch.status_code == 200, batch.json
+        assert [result["outcome"] for result in batch.json["results"]] == ["posted", "refused"]
+
+    def test_a_repeat_is_answered_as_before_when_its_event_has_become_too_old(
+        self, app: APIFlask, settings: Settings, network: NetworkForTests, till: Till, card: str
+    ) -> None:
+        """Keys are kept for ever, and idempotency comes before every rule of business."""
+        sale = {"key": "k", "order_ref": "o", "occurred_at": "2026-03-01T12:00:00Z"}
+        first = till.accrue(card, 1000, **sale)
+        engine = create_engine(normal_url(settings.database_url))
+        with engine.begin() as connection:
+            shorten = text("UPDATE tenants.networks SET days_accepted_late = 1 WHERE tenant_id = :tenant")
+            connection.execute(shorten, {"tenant": network.tenant_id})
+        engine.dispose()
+        app.extensions["principals"].clear()
+
+        again = till.accrue(card, 1000, **sale)
+
+        assert (again.status_code, again.json) == (201, first.json)
