@@ -145,8 +145,12 @@ def common_fields(
     order_ref: str | None = None,
     idempotency_key: str | None = None,
     request_hash: bytes | None = None,
+    refusal: str | None = None,
 ) -> Event:
-    """What every event says of itself; makes the transfer's id."""
+    """What every event says of itself; makes the transfer's id.
+
+    `refusal` is the code of what is wrong with the event: it is refused with it unless its key has been posted.
+    """
     return {
         "transfer_id": str(ids.new_id()),
         "occurred_at": occurred_at.isoformat(),
@@ -156,6 +160,7 @@ def common_fields(
         "order_ref": order_ref,
         "idempotency_key": idempotency_key,
         "request_hash": "\\x" + request_hash.hex() if request_hash else None,
+        "refusal": refusal,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from tenants.foundation import ids
+from tenants.foundation import clock, ids
 from tenants.foundation.errors import ClearinghouseError, Conflict, Forbidden, InvalidInput, NotFound
 
 REFUSALS: dict[str, tuple[type[ClearinghouseError], str]] = {
@@ -16,6 +16,15 @@ REFUSALS: dict[str, tuple[type[ClearinghouseError], str]] = {
     "card_unknown": (NotFound, "There is no such card in this network."),
     "transfer_unknown": (NotFound, "There is no such transfer in this network."),
     "store_unknown": (NotFound, "There is no such store in this network."),
+    "wrong_currency": (InvalidInput, "This network settles in another currency."),
+    "occurred_at_in_future": (
+        InvalidInput,
+        "occurred_at lies in the future; now is the time here.",
+    ),
+    "occurred_at_too_old": (
+        InvalidInput,
+        "occurred_at is older than the network accepts; head office can import it.",
+    ),
     "order_already_posted": (
         Conflict,
         "This store has posted this order_ref already; transfer_id names the earlier transfer.",
@@ -39,4 +48,6 @@ def refusal(code: str | None, detail: dict[str, Any] | None) -> ClearinghouseErr
     members = dict(detail or {})
     if "transfer_id" in members:
         members["transfer_id"] = ids.show(ids.TRANSFER, UUID(members["transfer_id"]))
+    if code == "occurred_at_in_future":
+        members["now"] = clock.now().isoformat(timespec="seconds")
     return kind(message, code=code, **members)

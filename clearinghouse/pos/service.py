@@ -14,7 +14,7 @@ from sqlalchemy import select
 from clearinghouse.ledger import service as posting
 from clearinghouse.ledger.service import Event, Grant, PostingResult, TransferRecord
 from clearinghouse.pos.refusals import refusal
-from clearinghouse.pos.schemas import AccrualSchema, RedemptionSchema, ReversalSchema
+from clearinghouse.pos.schemas import INTEGER_MAX, AccrualSchema, RedemptionSchema, ReversalSchema
 from clearinghouse.programme.service import programme_at
 from tenants.credentials.service import Principal
 from tenants.foundation import clock, ids
@@ -88,11 +88,11 @@ def check_idempotency_key(key: object) -> None:
 def event_of(principal: Principal, kind: str, body: dict[str, Any], key: str) -> Event:
     """`body` has passed the schema of its kind."""
     assert principal.store_id is not None and principal.terminal_id is not None
-    currency = body.get("currency", principal.currency)
-    if currency != principal.currency:
-        raise InvalidInput(f"This network settles in {principal.currency}, not {currency}.", code="wrong_currency")
     occurred_at = body.get("occurred_at") or clock.now()
-    check_occurred_at(occurred_at, principal.days_accepted_late)
+    refusal_code = what_is_wrong(principal, body, occurred_at)
+    if refusal_code is not None:
+        # It won't be posted, and its day may lie beyond any calendar.
+        occurred_at = clock.now()
     common = posting.common_fields(
         occurred_at,
         clock.business_date(occurred_at, principal.time_zone),
@@ -101,22 +101,21 @@ def event_of(principal: Principal, kind: str, body: dict[str, Any], key: str) ->
         body.get("order_ref"),
         key,
         hash_request(kind, body),
+        refusal_code,
     )
     return BUILDERS[kind](principal, body, occurred_at, common)
 
 
-def check_occurred_at(occurred_at: datetime, days_accepted_late: int) -> None:
+def what_is_wrong(principal: Principal, body: dict[str, Any], occurred_at: datetime) -> str | None:
+    """The code of a refusal, which the ledger gives unless the event has been posted already."""
     now = clock.now()
+    if body.get("currency", principal.currency) != principal.currency:
+        return "wrong_currency"
     if occurred_at > now + CLOCK_SKEW:
-        raise InvalidInput(
-            f"occurred_at lies in the future; the time here is {now.isoformat(timespec='seconds')}.",
-            code="occurred_at_in_future",
-        )
-    if occurred_at < now - timedelta(days=days_accepted_late):
-        raise InvalidInput(
-            f"occurred_at is more than {days_accepted_late} days ago; head office can import it.",
-            code="occurred_at_too_old",
-        )
+        return "occurred_at_in_future"
+    if occurred_at < now - timedelta(days=principal.days_accepted_late):
+        return "occurred_at_too_old"
+    return None
 
 
 def hash_request(kind: str, body: dict[str, Any]) -> bytes:
@@ -136,8 +135,14 @@ def purchase_accrual(
     """What a purchase of `amount` minor units earns under the programme version of its time."""
     programme = programme_at(tenant_id, occurred_at)
     day = clock.date_of(common["business_date"])
-    grants = [Grant(store_id, programme.points_earned(amount), programme.expires_on(day))]
+    grants = [Grant(store_id, check_size(programme.points_earned(amount)), programme.expires_on(day))]
     return posting.accrual(grants, amount, programme.version, card, **common)
+
+
+def check_size(number: int) -> int:
+    if number > INTEGER_MAX:
+        raise InvalidInput(f"This event comes to {number}, more than 2^53: it can't be right.", code="too_large")
+    return number
 
 
 def redemption_event(principal: Principal, body: dict[str, Any], occurred_at: datetime, common: Event) -> Event:
@@ -148,7 +153,7 @@ def purchase_redemption(
     tenant_id: UUID, card: str, points: int, occurred_at: datetime, common: Event, at_most: bool = False
 ) -> Event:
     programme = programme_at(tenant_id, occurred_at)
-    amount = programme.amount_redeemed(points)
+    amount = check_size(programme.amount_redeemed(points))
     return posting.redemption(points, amount, programme.version, card, at_most, **common)
 
 

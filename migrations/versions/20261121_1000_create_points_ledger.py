@@ -235,7 +235,7 @@ CREATE TYPE ledger.posting_event AS (
     card text, member_id uuid, amount bigint, points bigint, at_most boolean, grants jsonb,
     programme_version integer, occurred_at timestamptz, business_date date,
     original_transfer_id uuid, original_store_id uuid, original_order_ref text, original_kind text,
-    expires_on date, idempotency_key text, request_hash bytea);
+    expires_on date, idempotency_key text, request_hash bytea, refusal text);
 
 -- outcome is 'posted', 'replayed' or 'refused'; a refusal has a code and wrote nothing.
 CREATE TYPE ledger.posting_result AS (outcome text, code text, detail jsonb, transfer ledger.transfers);

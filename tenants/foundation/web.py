@@ -144,6 +144,8 @@ def explain_database_error(error: Exception) -> ClearinghouseError | None:
             "The database has not been set up for this release: run `clearinghouse init`.",
             code="database_not_migrated",
         )
+    if isinstance(cause, psycopg2.errors.NumericValueOutOfRange):
+        return InvalidInput("A sum of these numbers is larger than the ledger can hold.", code="too_large")
     if isinstance(cause, psycopg2.errors.LockNotAvailable | psycopg2.errors.QueryCanceled):
         return Unavailable("The database is busy; send the same request again.", code="database_busy")
     if isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):

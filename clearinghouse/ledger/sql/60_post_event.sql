@@ -25,9 +25,10 @@ END $$;
 -- Post one event. The order of the checks is part of the interface (docs/ledger.md):
 --   1 idempotency   idempotency_key_reused (or the stored result, replayed)
 --   2 subject       card_unknown, transfer_unknown
---   3 natural key   order_already_posted
---   4 state         card_blocked, card_replaced, not_reversible, already_reversed
---   5 points        insufficient_points, nothing_to_redeem, nothing_to_expire
+--   3 the event     what the caller found wrong with it, in event.refusal
+--   4 natural key   order_already_posted
+--   5 state         card_blocked, card_replaced, not_reversible, already_reversed
+--   6 points        insufficient_points, nothing_to_redeem, nothing_to_expire
 -- After the last check the transfer must succeed.
 CREATE OR REPLACE FUNCTION ledger.post_event(tenant uuid, first_open_month date, event ledger.posting_event)
 RETURNS ledger.posting_result
@@ -84,6 +85,9 @@ BEGIN
 
     IF member IS NULL THEN
         RETURN ledger.refused(CASE event.kind WHEN 'reversal' THEN 'transfer_unknown' ELSE 'card_unknown' END);
+    END IF;
+    IF event.refusal IS NOT NULL THEN
+        RETURN ledger.refused(event.refusal);
     END IF;
     IF earlier.transfer_id IS NOT NULL THEN
         RETURN ledger.refused('order_already_posted', jsonb_build_object('transfer_id', earlier.transfer_id));
