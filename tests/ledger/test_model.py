@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
+    consumes,
     multiple,
     precondition,
     rule,
@@ -34,9 +35,9 @@ from tests.conftest import NetworkForTests
 from tests.ledger.model import Expected, Model, ModelMember, ModelTransfer
 
 OPENED_ON = date(2024, 1, 1)
-LATEST = date(2025, 10, 1)
+LATEST = date(2025, 3, 1)
 NEVER = date.max
-MEMBERS = STORES = 3
+MEMBERS, STORES = 2, 3
 
 members = st.integers(0, MEMBERS - 1)
 stores = st.integers(0, STORES - 1)
@@ -50,7 +51,7 @@ grants = st.lists(st.tuples(stores, points_granted, lifetimes), min_size=1, max_
 
 @dataclass(frozen=True)
 class Posted:
-    """A transfer that stands, with the request that made it."""
+    """A transfer with the request that made it; `model` is None for a reversal."""
 
     event: Event
     result: PostingResult
@@ -58,7 +59,9 @@ class Posted:
 
 
 class LedgerMachine(RuleBasedStateMachine):
+    # Accruals and redemptions that stand, and reversals.
     posted = Bundle("posted")
+    undone = Bundle("undone")
 
     def __init__(self, make_network: Callable[..., NetworkForTests]) -> None:
         super().__init__()
@@ -70,7 +73,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.today = OPENED_ON
         self.model = Model(OPENED_ON, [ModelMember() for _ in range(MEMBERS)])
 
-    @rule(days=st.integers(1, 50))
+    @rule(days=st.sampled_from([1, 10, 20, 35]))
     @precondition(lambda self: self.today < LATEST)
     def time_passes(self, days: int) -> None:
         self.today += timedelta(days=days)
@@ -81,7 +84,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
         return self.post(event, expected, transfer)
 
-    @rule(target=posted, member=members, store=stores, late=days_late, points=st.integers(1, 150))
+    @rule(target=posted, member=members, store=stores, late=days_late, points=st.sampled_from([1, 5, 50, 100, 120]))
     def redeem(self, member: int, store: int, late: int, points: int) -> Any:
         event, expected, transfer = self.redemption(member, store, late, points)
 
@@ -103,54 +106,50 @@ class LedgerMachine(RuleBasedStateMachine):
         assert (result.outcome, result.code) == ("refused", "insufficient_points")
         assert result.detail == {"available": points - missing, "missing": missing}
 
-    @rule(target=posted, original=posted, store=stores, late=days_late)
-    def reverse(self, original: Posted, store: int, late: int) -> Any:
-        event = posting.reversal(original_transfer_id=str(id_of(original)), **self.common(store, late))
-        if original.model is None:
-            return self.post(event, Expected("not_reversible"), None)
+    @rule(target=undone, original=consumes(posted), store=stores, late=days_late, by_order=st.booleans())
+    def reverse(self, original: Posted, store: int, late: int, by_order: bool) -> Any:
+        event = self.reversal(original, store, late, by_order)
 
         return self.post(event, self.model.reverse(original.model, self.day(late)), None)
 
-    @rule(target=posted, original=posted, store=stores)
-    def reverse_by_order(self, original: Posted, store: int) -> Any:
-        named = {
-            "original_store_id": original.event["store_id"],
-            "original_order_ref": original.event["order_ref"],
-            "original_kind": original.event["kind"],
-        }
-        if original.model is None:
-            return multiple()
-        event = posting.reversal(**named, **self.common(store, 0))
+    @rule(target=undone, sale=st.tuples(consumes(posted), consumes(posted)), store=stores)
+    def return_a_sale_that_earned_and_redeemed(self, sale: tuple[Posted, Posted], store: int) -> Any:
+        events = [self.reversal(part, store, 0) for part in sale]
 
-        return self.post(event, self.model.reverse(original.model, self.today), None)
+        results = ledger().post(self.tenant_id, events)
 
-    @rule(original=posted)
-    def send_again(self, original: Posted) -> None:
-        again = {**original.event, "transfer_id": str(uuid4())}
+        assert [shown(result) for result in results] == [self.model.reverse(part.model, self.today) for part in sale]
+        pairs = zip(events, results, strict=True)
+        return multiple(*(Posted(event, result, None) for event, result in pairs))
 
-        [result] = ledger().post(self.tenant_id, [again])
+    @rule(original=undone, store=stores)
+    def reverse_a_reversal(self, original: Posted, store: int) -> None:
+        [result] = ledger().post(self.tenant_id, [self.reversal(original, store, 0)])
 
-        assert result == original.result._replace(outcome="replayed")
+        assert (result.outcome, result.code) == ("refused", "not_reversible")
 
-    @rule(original=posted, card=members)
-    def use_a_key_for_another_request(self, original: Posted, card: int) -> None:
-        other = {**original.event, "transfer_id": str(uuid4()), "request_hash": "\\x" + "ff" * 32}
-        if "card" in other:
-            other["card"] = self.cards[card]
-
-        [result] = ledger().post(self.tenant_id, [other])
-
-        assert (result.outcome, result.code) == ("refused", "idempotency_key_reused")
-        assert result.detail == {"transfer_id": str(id_of(original))}
-
-    @rule(original=posted)
-    def send_an_order_again_under_a_new_key(self, original: Posted) -> None:
-        again = {**original.event, "transfer_id": str(uuid4()), "idempotency_key": str(uuid4())}
+    @rule(original=undone, store=stores)
+    def reverse_again(self, original: Posted, store: int) -> None:
+        again = {**original.event, **self.common(store, 0)}
 
         [result] = ledger().post(self.tenant_id, [again])
 
-        assert (result.outcome, result.code) == ("refused", "order_already_posted")
+        assert (result.outcome, result.code) == ("refused", "already_reversed")
         assert result.detail == {"transfer_id": str(id_of(original))}
+
+    @rule(original=st.one_of(posted, undone), card=members)
+    def repeat(self, original: Posted, card: int) -> None:
+        """Of every request three ways to send it once more, none of which may move a point."""
+        same = {**original.event, "transfer_id": str(uuid4())}
+        other = {**same, "request_hash": "\\x" + "ff" * 32} | ({"card": self.cards[card]} if "card" in same else {})
+        same_order = {**same, "idempotency_key": str(uuid4())}
+
+        replayed, reused, posted_already = ledger().post(self.tenant_id, [same, other, same_order])
+
+        assert replayed == original.result._replace(outcome="replayed")
+        assert (reused.outcome, reused.code) == ("refused", "idempotency_key_reused")
+        assert (posted_already.outcome, posted_already.code) == ("refused", "order_already_posted")
+        assert reused.detail == posted_already.detail == {"transfer_id": str(id_of(original))}
 
     @rule(
         target=posted,
@@ -168,8 +167,11 @@ class LedgerMachine(RuleBasedStateMachine):
         pairs = zip(prepared, results, strict=True)
         return multiple(*(Posted(event, result, transfer) for (event, _, transfer), result in pairs if transfer))
 
-    @rule()
-    def expire(self) -> None:
+    @rule(whole_month=st.booleans())
+    def expire(self, whole_month: bool) -> None:
+        if whole_month and self.today < LATEST:
+            self.today = add_months(month_of(self.today), 1)
+
         assert expire_points(self.tenant_id, self.today) == self.model.expire(self.today)
 
     @rule()
@@ -183,9 +185,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.check_published(month)
 
     def teardown(self) -> None:
-        closed = list(self.closed_months())
-        for month in closed:
+        for month in self.closed_months():
             self.check_published(month)
+        while self.model.first_open_month <= month_of(self.today):
+            self.close()
         assert check_ledger(self.tenant_id) == []
         assert check_settlement(self.tenant_id) == []
         assert self.points_now() == [(m.available(self.today), m.deficit) for m in self.model.members]
@@ -246,6 +249,12 @@ class LedgerMachine(RuleBasedStateMachine):
             b"\0" * 32,
         )
 
+    def reversal(self, original: Posted, store: int, late: int, by_order: bool = False) -> Event:
+        named = {"original_transfer_id": str(id_of(original))}
+        if by_order:
+            named = {f"original_{name}": original.event[name] for name in ("store_id", "order_ref", "kind")}
+        return posting.reversal(**named, **self.common(store, late))
+
     def accrual(
         self, member: int, store: int, late: int, granted: list[tuple[int, int, int | None]]
     ) -> tuple[Event, Expected, ModelTransfer]:
@@ -300,7 +309,7 @@ def test_the_ledger_does_what_the_rules_say(make_network: Callable[..., NetworkF
         machine,
         settings=settings(
             max_examples=50,
-            stateful_step_count=30,
+            stateful_step_count=40,
             deadline=None,
             derandomize=False,
             print_blob=True,
