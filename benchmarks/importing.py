@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import date
 
-from benchmarks.world import VAR, World, make_network
+from benchmarks.world import FILES, World, make_network
 from clearinghouse.imports.service import import_purchases
 from settlement.demo import dataset
 from tenants.members.service import create_members_with_cards
@@ -25,7 +25,7 @@ class ImportRun:
 
 def measure_import(world: World) -> ImportRun:
     baskets = dataset.load_baskets()
-    paths = dataset.write_purchases(baskets, VAR / "purchases")
+    paths = dataset.write_purchases(baskets, FILES / "purchases")
     tenant_id = make_network(world, "importing", OPENED_ON, time_zone=dataset.TIME_ZONE, currency=dataset.CURRENCY)
     create_stores(tenant_id, dataset.stores(baskets))
     create_members_with_cards(tenant_id, dataset.households(baskets))

@@ -15,11 +15,11 @@ from sqlalchemy.engine import make_url
 
 from benchmarks.world import (
     CARD_PREFIX,
+    FILES,
     MEMBERS,
     STORE,
     STORE_NUMBERS,
     TERMINAL,
-    VAR,
     Network,
     World,
     ask,
@@ -141,7 +141,7 @@ def count_redemptions(world: World, network: Network) -> int:
 
 
 def pgbench(world: World, network: Network, seconds: int) -> str:
-    scripts = write_scripts(VAR)
+    scripts = write_scripts(FILES)
     command = [
         str(world.binaries / "pgbench"),
         "--no-vacuum",
@@ -159,6 +159,7 @@ def pgbench(world: World, network: Network, seconds: int) -> str:
 
 
 def write_scripts(folder: Path) -> tuple[Path, Path]:
+    folder.mkdir(exist_ok=True)
     accrual_path, redemption_path = folder / "accrual.sql", folder / "redemption.sql"
     accrual_path.write_text(COMMON_VARIABLES + CALL.format(f'"kind":"accrual",{COMMON_FIELDS},{GRANTS}'))
     redemption_path.write_text(COMMON_VARIABLES + CALL.format(f'"kind":"redemption",{COMMON_FIELDS}'))

@@ -34,6 +34,8 @@ from tenants.foundation.luhn import check_digit
 from tenants.networks.service import NewNetwork
 
 VAR = Path("var", "bench").resolve()
+# Scripts and purchases that the benchmarks write.
+FILES = VAR / "files"
 
 # Three digits each, so that a random number needs no padding.
 STORE_NUMBERS = range(100, 300)
@@ -79,7 +81,7 @@ def fresh_world() -> Iterator[World]:
 
 def destroy() -> None:
     embedded.destroy(VAR)
-    shutil.rmtree(VAR / "purchases", ignore_errors=True)
+    shutil.rmtree(FILES, ignore_errors=True)
 
 
 def make_network(world: World, code: str, opened_on: date, **overrides: Any) -> UUID:

@@ -38,6 +38,7 @@ REFUSALS: dict[str, tuple[type[ClearinghouseError], str]] = {
     ),
     "insufficient_points": (Conflict, "The member has too few points; missing says how many."),
     "nothing_to_redeem": (Conflict, "The member has no points to redeem."),
+    "not_postable": (InvalidInput, "This event can't be posted; it has been logged. Ask head office."),
     "nothing_to_expire": (InvalidInput, "Nothing is left to expire."),
 }
 

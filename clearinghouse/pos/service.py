@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg2
 from marshmallow import Schema
 from sqlalchemy import select
 
@@ -21,9 +23,11 @@ from tenants.foundation import clock, ids
 from tenants.foundation.database import compact_json, unit_of_work
 from tenants.foundation.errors import ClearinghouseError, InvalidInput
 from tenants.foundation.months import show_month
-from tenants.foundation.web import load
+from tenants.foundation.web import explain_database_error, load
 from tenants.members.tables import Card
 from tenants.stores.tables import Store
+
+log = logging.getLogger(__name__)
 
 # How far a till's clock may run ahead.
 CLOCK_SKEW = timedelta(minutes=5)
@@ -49,11 +53,22 @@ def post_batch(principal: Principal, bodies: Sequence[dict[str, Any]]) -> list[P
     """One result or refusal an event, in order. Events that are not well formed do not stop the others."""
     prepared = [prepare(principal, body) for body in bodies]
     events = [item for item in prepared if isinstance(item, dict)]
-    results: list[PostingResult] = []
+    answers: list[PostingResult | ClearinghouseError] = []
     for start in range(0, len(events), CHUNK_EVENTS):
-        results += posting.ledger().post(principal.tenant_id, events[start : start + CHUNK_EVENTS])
-    answers = iter(results)
-    return [item if isinstance(item, ClearinghouseError) else settle(next(answers)) for item in prepared]
+        answers += post_chunk(principal.tenant_id, events[start : start + CHUNK_EVENTS])
+    remaining = iter(answers)
+    return [item if isinstance(item, ClearinghouseError) else next(remaining) for item in prepared]
+
+
+def post_chunk(tenant_id: UUID, events: list[Event]) -> list[PostingResult | ClearinghouseError]:
+    """One event that the database can't take must not keep the others in a till's queue for ever."""
+    try:
+        return [settle(result) for result in posting.ledger().post(tenant_id, events)]
+    except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+        if len(events) > 1:
+            return [answer for event in events for answer in post_chunk(tenant_id, [event])]
+        log.warning("an event was refused by the database: %s", error)
+        return [explain_database_error(error) or refusal("not_postable", None)]
 
 
 def settle(result: PostingResult) -> PostingResult | ClearinghouseError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from settlement.statements.documents import SettlementDocument, StoreLine
 from settlement.statements.files import put_in_place
 from tenants.foundation.money import show_money
+from tenants.stores.service import HEAD_OFFICE
 
 POSITION_COLUMNS = [
     "store_code",
@@ -63,7 +64,7 @@ def position_row(line: StoreLine, currency: str) -> list[str]:
 
 def head_office_row(document: SettlementDocument) -> list[str]:
     net = plain_money(document.totals.hq_net, document.currency)
-    return ["HQ", "Head office", "", "", "", "", "", "", "", net, "", document.currency]
+    return [HEAD_OFFICE, "Head office", "", "", "", "", "", "", "", net, "", document.currency]
 
 
 def plain_money(minor: int, currency: str) -> str:

@@ -43,6 +43,7 @@ from settlement.netting.rules import RECEIVE, REMIT
 from settlement.statements.documents import DayLine, Flow, SettlementDocument, StatementDocument
 from settlement.statements.files import put_in_place
 from tenants.foundation.money import minor_digits, show_money
+from tenants.stores.service import HEAD_OFFICE
 
 # Binary instead of ASCII 85 streams: files are a fifth smaller and written a tenth faster.
 rl_config.useA85 = 0
@@ -381,7 +382,7 @@ def counter_rows(settlement: SettlementDocument, counter_stores: dict[str, Count
     return [
         [
             cell(code, CODE_WIDTH),
-            cell(names.get(code, "Head office" if code == "HQ" else ""), NAME_WIDTH),
+            cell(names.get(code, "Head office" if code == HEAD_OFFICE else ""), NAME_WIDTH),
             *three_numbers(counter_stores[code].own_recovered_there, counter_stores[code].theirs_recovered_here),
         ]
         for code in sorted(counter_stores, key=lambda code: (code not in names, code))

@@ -24,9 +24,8 @@ from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import NotFound
 from tenants.foundation.months import last_day, show_month
 from tenants.networks.service import get_network
+from tenants.stores.service import HEAD_OFFICE
 from tenants.stores.tables import Participant, Store
-
-HEAD_OFFICE = "HQ"
 
 EXPORTS: dict[str, Callable[[SettlementDocument, Path], None]] = {
     "settlement.xlsx": write_settlement_xlsx,

@@ -22,6 +22,7 @@ from settlement.statements.documents import Flow, SettlementDocument, StoreLine
 from settlement.statements.files import put_in_place
 from tenants.foundation.money import minor_digits
 from tenants.foundation.months import show_month
+from tenants.stores.service import HEAD_OFFICE
 
 POINTS = "#,##0;-#,##0;0"
 POSITION_COLUMNS = (
@@ -136,7 +137,7 @@ def write_head_office(workbook: SettlementWorkbook, sheet: Any, row: int) -> Non
     """Head office's net and, below, the sum of all nets with it, which is zero."""
     document = workbook.document
     total_cell, head_office_cell = (f"{xl_col_to_name(NET)}{number}" for number in (row, row + 1))
-    sheet.write_string(row, 0, "HQ")
+    sheet.write_string(row, 0, HEAD_OFFICE)
     sheet.write_string(row, 1, "Head office")
     sheet.write_number(row, NET, workbook.major(document.totals.hq_net), workbook.money)
     sheet.write_string(row + 1, 0, "Check")
@@ -186,7 +187,7 @@ def write_matrix_heads(
         sheet.write_string(0, column, code, workbook.head_right)
     for row, code in enumerate(issuing, start=2):
         sheet.write_string(row, 0, code)
-        sheet.write_string(row, 1, names.get(code, "Head office" if code == "HQ" else ""))
+        sheet.write_string(row, 1, names.get(code, "Head office" if code == HEAD_OFFICE else ""))
 
 
 def write_matrix_totals(

@@ -7,11 +7,14 @@ from sqlalchemy import Select, select, update
 
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
-from tenants.foundation.errors import Conflict, NotFound
+from tenants.foundation.errors import Conflict, InvalidInput, NotFound
 from tenants.networks.service import check_code, check_name
 from tenants.stores.tables import Participant, Store
 
 ACTIVE, CLOSED = "active", "closed"
+
+# How statements and files name head office.
+HEAD_OFFICE = "HQ"
 
 
 def list_participants(tenant_id: UUID, after: str | None = None, limit: int | None = None) -> list[Participant]:
@@ -75,6 +78,8 @@ def create_participant(tenant_id: UUID, code: str, name: str) -> Participant:
 def create_store(tenant_id: UUID, code: str, name: str, participant_code: str | None = None) -> Store:
     """Without `participant_code` the store is its own legal entity: a participant of its code and name."""
     check_code(code)
+    if code.upper() == HEAD_OFFICE:
+        raise InvalidInput(f"{code!r} means head office on statements; choose another.", code="invalid_code")
     check_name(name)
     with unit_of_work(tenant_id) as session:
         if session.scalar(select(Store.store_id).where(Store.code == code)):

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import create_engine, func, select, text
 from werkzeug.test import TestResponse
 
 from clearinghouse.ledger.checks import check_ledger
 from clearinghouse.ledger.tables import Transfer
 from clearinghouse.pos.service import CHUNK_EVENTS
-from tenants.foundation.database import unit_of_work
+from tenants.foundation.config import Settings
+from tenants.foundation.database import normal_url, unit_of_work
 from tests.conftest import NetworkForTests, Till
 
 Event = dict[str, Any]
@@ -207,3 +208,24 @@ def test_a_terminal_of_another_store_may_use_the_same_keys_and_orders(network: N
         assert counts(send(network.tills[store], events)) == (1, 0, 0)
 
     assert network.tills["A"].balance(card)["available"] == 30
+
+
+def test_an_event_that_the_database_refuses_keeps_no_other_event_from_being_posted(
+    network: NetworkForTests, till: Till, card: str, settings: Settings
+) -> None:
+    rich = network.add_card()
+    till.accrue(rich, 100)
+    owner = create_engine(normal_url(settings.database_url), isolation_level="AUTOCOMMIT")
+    set_balance = text("UPDATE ledger.wallets SET balance = :balance WHERE tenant_id = :tenant")
+    events = [accrual(number, 100, f"e{n}") for n, number in enumerate([card, rich, card])]
+
+    with owner.connect() as connection:
+        connection.execute(set_balance, {"tenant": network.tenant_id, "balance": 2**63 - 1})
+        answer = till.call("POST", "/v1/batches", {"events": events}).json
+        connection.execute(
+            text(set_balance.text + " AND balance > 1000"), {"tenant": network.tenant_id, "balance": 1}
+        )
+    owner.dispose()
+
+    assert [r["outcome"] for r in answer["results"]] == ["posted", "refused", "posted"]
+    assert answer["results"][1]["problem"]["code"] == "too_large"

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
 from clearinghouse.ledger.checks import check_ledger
+from clearinghouse.ledger.service import Grant, accrual, common_fields, ledger
+from settlement.checks.service import check_settlement
 from settlement.statements.service import load_settlement, load_statements
 from settlement.windows.service import close_month
 from tenants.foundation.errors import Conflict
@@ -79,3 +81,25 @@ def test_rates_apply_per_leg_and_head_office_closes_the_sum(make_network) -> Non
     assert document.totals.hq_net == -41
     assert document.totals.rounding == Decimal("0.30")
     assert all(identity.holds for identity in document.identities)
+
+
+def test_points_funded_by_head_office_are_charged_to_head_office(network: NetworkForTests, card: str) -> None:
+    moment = datetime(2026, 1, 10, 12, tzinfo=UTC)
+    till = network.tills["A"]
+    grants = [Grant(till.store_id, 100, date(2026, 7, 31)), Grant(network.tenant_id, 40, date(2026, 7, 31))]
+    common = common_fields(moment, moment.date(), till.terminal_id, till.store_id, "bonus", "bonus", b"1")
+    ledger().post(network.tenant_id, [accrual(grants, 10000, 1, card, **common)])
+    network.tills["B"].redeem(card, 120, occurred_at="2026-01-11T12:00:00Z")
+
+    close_month(network.tenant_id, JANUARY, "test")
+
+    document = load_settlement(network.tenant_id, JANUARY)
+    assert [(line.store_code, line.position.net) for line in document.stores] == [
+        ("A", 100),
+        ("B", -120),
+        ("C", 0),
+        ("HQ", 40),
+    ]
+    assert document.totals.hq_net == -20
+    assert all(identity.holds for identity in document.identities)
+    assert check_ledger(network.tenant_id) == check_settlement(network.tenant_id) == []
