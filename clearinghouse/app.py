@@ -13,8 +13,9 @@ from clearinghouse.health.web import health
 from clearinghouse.ledger.service import Ledger
 from clearinghouse.pos.web import pos
 from tenants.credentials.web import SECURITY_SCHEMES
+from tenants.foundation.calls import Calls
 from tenants.foundation.config import Settings
-from tenants.foundation.database import connect_arguments, db, normal_url, posting_engine
+from tenants.foundation.database import autocommit_engine, connect_arguments, db, normal_url
 from tenants.foundation.web import BODY_BYTES_MAX, register_error_handlers
 
 # Connections of a worker for everything but postings.
@@ -46,7 +47,8 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     )
     db.init_app(app)
     Migrate(app, db)
-    app.extensions.update(ledger=Ledger(posting_engine(settings.database_url)), principals={}, programmes={})
+    calls = Calls(autocommit_engine(settings.database_url))
+    app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={})
     register_error_handlers(app)
     for blueprint in (pos, directory, health, *blueprints):
         app.register_blueprint(blueprint)

@@ -39,7 +39,7 @@ def running(settings: Settings) -> Iterator[APIFlask]:
     """Another process, in effect: an application with connections and caches of its own."""
     app = create_app(settings)
     yield app
-    app.extensions["ledger"].engine.dispose()
+    app.extensions["calls"].engine.dispose()
     with app.app_context():
         db.session.remove()
         db.engine.dispose()

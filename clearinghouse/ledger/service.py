@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -17,9 +16,10 @@ from uuid import UUID
 
 import psycopg2
 from flask import current_app
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
 from tenants.foundation import ids
+from tenants.foundation.calls import Calls, Statement
 from tenants.foundation.database import db
 
 log = logging.getLogger(__name__)
@@ -71,9 +71,14 @@ class PostingResult(NamedTuple):
     transfer: TransferRecord | None
 
 
-POST = "SELECT outcome, code, detail, {} FROM ledger.post(%s, %s)".format(
-    ", ".join(f"(transfer).{column}" for column in TransferRecord._fields)
+POST = Statement(
+    "post",
+    "uuid, jsonb",
+    "SELECT outcome, code, detail, {} FROM ledger.post($1, $2)".format(
+        ", ".join(f"(transfer).{column}" for column in TransferRecord._fields)
+    ),
 )
+REFRESH_STATISTICS = Statement("refresh_statistics", "integer", "SELECT ledger.refresh_statistics($1)")
 
 
 @dataclass(frozen=True)
@@ -165,45 +170,28 @@ def common_fields(
 
 
 class Ledger:
-    """Posts through its own pool of autocommit connections. Safe to share between threads."""
+    """Safe to share between threads."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
         self._events_until_statistics: int | None = EVENTS_UNTIL_STATISTICS
 
     def post(self, tenant_id: UUID, events: Sequence[Event]) -> list[PostingResult]:
         """Post events of one network, in order, in one transaction.
 
-        Calling again with the same idempotency keys is safe, so a connection that broke is tried
-        once more: whether the first try had committed or not, the answer is the same.
+        Events without an idempotency key (those of the clearinghouse itself) must be safe to repeat by nature: a
+        call whose connection broke is made again, whether it had committed or not.
         """
         arguments = (str(tenant_id), json.dumps(events, ensure_ascii=False))
         for attempt in range(1, TRIES_MAX + 1):
             try:
-                results = self._call(arguments)
-                self._keep_statistics(len(events))
-                return results
+                rows = self.calls.call(POST, *arguments)
+                break
             except RETRIED as error:
                 if attempt == TRIES_MAX:
                     raise
                 log.info("posting again after %s", type(error).__name__)
-            except psycopg2.Error as error:
-                if attempt > 1 or not connection_lost(error):
-                    raise
-                # After a restart of the database every pooled connection is dead: start a new pool.
-                self.engine.dispose()
-        raise AssertionError("unreachable")
-
-    def _call(self, arguments: tuple[str, str]) -> list[PostingResult]:
-        with closing(self.engine.raw_connection()) as connection:
-            try:
-                with closing(connection.cursor()) as cursor:
-                    cursor.execute(POST, arguments)
-                    rows = cursor.fetchall()
-            except psycopg2.Error as error:
-                if connection_lost(error):
-                    connection.invalidate()
-                raise
+        self._keep_statistics(len(events))
         return [result_of(row) for row in rows]
 
     def _keep_statistics(self, events: int) -> None:
@@ -217,15 +205,7 @@ class Ledger:
         self._events_until_statistics -= events
         if self._events_until_statistics <= 0:
             self._events_until_statistics = None
-            with closing(self.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
-                cursor.execute("SELECT ledger.refresh_statistics()")
-
-
-def connection_lost(error: psycopg2.Error) -> bool:
-    """No SQLSTATE, or class 08 (connection exception), or 57P (operator intervention: shutdown, crash)."""
-    if isinstance(error, psycopg2.InterfaceError):
-        return True
-    return isinstance(error, psycopg2.OperationalError) and (error.pgcode or "08").startswith(("08", "57P"))
+            self.calls.call(REFRESH_STATISTICS, EVENTS_UNTIL_STATISTICS)
 
 
 def result_of(row: tuple[Any, ...]) -> PostingResult:

@@ -289,8 +289,7 @@ CREATE TABLE settlement.flows (
     funder_id uuid NOT NULL,
     redeeming_store_id uuid NOT NULL,
     points bigint NOT NULL CHECK (points <> 0),
-    PRIMARY KEY (tenant_id, month, funder_id, redeeming_store_id),
-    FOREIGN KEY (tenant_id, month) REFERENCES settlement.windows
+    PRIMARY KEY (tenant_id, month, funder_id, redeeming_store_id)
 );
 -- A store's points by business date, which lies before the month for events that came late.
 CREATE TABLE settlement.days (
@@ -301,8 +300,7 @@ CREATE TABLE settlement.days (
     issued bigint NOT NULL,
     recovered bigint NOT NULL,
     expired bigint NOT NULL,
-    PRIMARY KEY (tenant_id, month, store_id, day),
-    FOREIGN KEY (tenant_id, month) REFERENCES settlement.windows
+    PRIMARY KEY (tenant_id, month, store_id, day)
 );
 """
 

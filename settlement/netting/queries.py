@@ -6,6 +6,7 @@ both are sums over one partition, grouped by stores and never by members or lots
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
@@ -13,6 +14,9 @@ from sqlalchemy import text
 
 from settlement.netting.rules import StoreDay
 from tenants.foundation.database import Unit
+
+# The planner takes the cost of handing a row from one process to another for high, and would sum a month with one.
+IN_PARALLEL = text("SET LOCAL parallel_tuple_cost = 0.001")
 
 # Which store a posting belongs to: the store whose account it touches, else the funder of the points.
 DAYS = text("""
@@ -62,3 +66,39 @@ def flows(session: Unit, month: date) -> dict[tuple[UUID, UUID], int]:
 def outstanding_by_lots(session: Unit, month: date) -> int:
     """Points that members held at the end of the month, less what they owed, according to the lots."""
     return int(session.scalar(OUTSTANDING_BY_LOTS, {"month": month}) or 0)
+
+
+def write_days(session: Unit, month: date, days: Sequence[StoreDay]) -> None:
+    """Tens of thousands of rows: arrays, in one statement, take a third of the time that rows do."""
+    session.execute(
+        text("""
+            INSERT INTO settlement.days (tenant_id, month, store_id, day, issued, recovered, expired)
+            SELECT tenants.current_tenant(), :month, * FROM unnest(
+                CAST(:stores AS uuid[]), CAST(:days AS date[]), CAST(:issued AS bigint[]),
+                CAST(:recovered AS bigint[]), CAST(:expired AS bigint[]))
+        """),
+        {
+            "month": month,
+            "stores": [day.store_id for day in days],
+            "days": [day.day for day in days],
+            "issued": [day.issued for day in days],
+            "recovered": [day.recovered for day in days],
+            "expired": [day.expired for day in days],
+        },
+    )
+
+
+def write_flows(session: Unit, month: date, flows: dict[tuple[UUID, UUID], int]) -> None:
+    session.execute(
+        text("""
+            INSERT INTO settlement.flows (tenant_id, month, funder_id, redeeming_store_id, points)
+            SELECT tenants.current_tenant(), :month, * FROM unnest(
+                CAST(:funders AS uuid[]), CAST(:stores AS uuid[]), CAST(:points AS bigint[]))
+        """),
+        {
+            "month": month,
+            "funders": [funder_id for funder_id, _ in flows],
+            "stores": [store_id for _, store_id in flows],
+            "points": list(flows.values()),
+        },
+    )

@@ -7,16 +7,12 @@ from tenants.foundation.columns import Key, MinorUnits, MonthKey, Points
 from tenants.foundation.database import Base
 
 
-def of_window() -> ForeignKeyConstraint:
-    return ForeignKeyConstraint(["tenant_id", "month"], ["settlement.windows.tenant_id", "settlement.windows.month"])
-
-
 class PositionRow(Base):
     """A published `settlement.netting.rules.Position`; head office's own has the network's id as `store_id`."""
 
     __tablename__ = "positions"
     __table_args__ = (
-        of_window(),
+        ForeignKeyConstraint(["tenant_id", "month"], ["settlement.windows.tenant_id", "settlement.windows.month"]),
         {"schema": "settlement"},
     )
 
@@ -35,7 +31,7 @@ class FlowRow(Base):
     """Points that a store recovered, in a month, of those that a funder issued in any month."""
 
     __tablename__ = "flows"
-    __table_args__ = (of_window(), {"schema": "settlement"})
+    __table_args__ = {"schema": "settlement"}
 
     tenant_id: Mapped[Key]
     month: Mapped[MonthKey]
@@ -48,7 +44,7 @@ class DayRow(Base):
     """A store's points of one business date in a published month."""
 
     __tablename__ = "days"
-    __table_args__ = (of_window(), {"schema": "settlement"})
+    __table_args__ = {"schema": "settlement"}
 
     tenant_id: Mapped[Key]
     month: Mapped[MonthKey]

@@ -15,8 +15,8 @@ from rq import Queue, Worker
 from rq.cron import CronScheduler
 from rq.job import Job
 
-from clearinghouse.ledger.service import ledger
 from settlement.serving.jobs import PERIODIC
+from tenants.foundation.calls import calls
 from tenants.foundation.database import db
 from tenants.foundation.errors import ClearinghouseError
 from tenants.foundation.queue import QUEUE_NAME, job_queue
@@ -45,7 +45,7 @@ class ForkingWorker(Worker):
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         db.engine.dispose(close=False)
-        ledger().engine.dispose(close=False)
+        calls().engine.dispose(close=False)
         super().main_work_horse(job, queue)
 
 

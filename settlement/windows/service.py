@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import select, text, update
 
 from clearinghouse.expiry.service import expire_points
 from clearinghouse.ledger.queries import first_open_month
@@ -20,7 +20,7 @@ from clearinghouse.ledger.tables import Books
 from clearinghouse.networks.service import MONTHS_AHEAD
 from settlement.netting import queries
 from settlement.netting.rules import Identity, Position, Rates, StoreDay, Totals, net_stores, prove, total_of
-from settlement.netting.tables import DayRow, FlowRow, PositionRow
+from settlement.netting.tables import PositionRow
 from settlement.windows.tables import Window
 from tenants.foundation import clock
 from tenants.foundation.database import Unit, unit_of_work
@@ -132,6 +132,7 @@ def publish(tenant_id: UUID, month: date) -> list[Identity]:
         if window.published_at is not None:
             raise Conflict(f"{show_month(month)} has been published already.", code="window_closed")
         rates = Rates(window.funding_rate, window.redemption_rate)
+        session.execute(queries.IN_PARALLEL)
         store_ids = session.scalars(select(Store.store_id).order_by(Store.code)).all()
         days = queries.points_by_day(session, month)
         flows = queries.flows(session, month)
@@ -178,25 +179,9 @@ def write_figures(
     days: Sequence[StoreDay],
 ) -> None:
     key = {"tenant_id": window.tenant_id, "month": window.month}
-    insert_rows(session, PositionRow, [{**key, **vars(p), "net": p.net} for p in positions])
-    insert_rows(session, DayRow, [{**key, **vars(day)} for day in days])
-    insert_rows(
-        session,
-        FlowRow,
-        [
-            {**key, "funder_id": funder_id, "redeeming_store_id": store_id, "points": points}
-            for (funder_id, store_id), points in flows.items()
-        ],
-    )
+    session.add_all([PositionRow(**key, **vars(p), net=p.net) for p in positions])
+    queries.write_days(session, window.month, days)
+    queries.write_flows(session, window.month, flows)
     for name, value in vars(totals).items():
         setattr(window, name, value)
     window.published_at = clock.now()
-
-
-def insert_rows(
-    session: Unit,
-    table: type[PositionRow] | type[FlowRow] | type[DayRow],
-    rows: list[dict[str, object]],
-) -> None:
-    if rows:
-        session.execute(insert(table), rows)

@@ -19,12 +19,11 @@ from sqlalchemy import select
 
 from tenants.credentials.tables import Credential
 from tenants.foundation import clock, ids
+from tenants.foundation.calls import Statement, calls
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import NotFound, Unauthenticated
-from tenants.networks.service import check_name, get_network
-from tenants.stores.tables import Store
+from tenants.networks.service import check_name
 from tenants.terminals.service import check_terminal_in_use
-from tenants.terminals.tables import Terminal
 
 TERMINAL, HQ = "terminal", "hq"
 ID_PREFIX = "key"
@@ -33,6 +32,8 @@ PREFIXES = {TERMINAL: "pos_", HQ: "hq_"}
 # How long a worker trusts what it read of a key: a revoked key dies within this time.
 CACHE_SECONDS = 3.0
 CACHED_KEYS_MAX = 50_000
+
+FIND_PRINCIPAL = Statement("find_principal", "uuid, bytea", "SELECT * FROM tenants.find_principal($1, $2)")
 
 
 @dataclass(frozen=True)
@@ -113,32 +114,10 @@ def authenticate(key: str) -> Principal:
 
 
 def find_principal(key: str) -> Principal:
-    tenant_id = tenant_of(key)
-    statement = (
-        select(Credential, Terminal, Store)
-        .outerjoin(
-            Terminal,
-            (Terminal.tenant_id == Credential.tenant_id) & (Terminal.terminal_id == Credential.terminal_id),
-        )
-        .outerjoin(Store, (Store.tenant_id == Terminal.tenant_id) & (Store.store_id == Terminal.store_id))
-        .where(Credential.key_hash == hash_key(key), Credential.revoked_at.is_(None))
-    )
-    with unit_of_work(tenant_id) as session:
-        row = session.execute(statement).one_or_none()
-        if row is None or (row.Store is not None and row.Store.status != "active"):
-            raise Unauthenticated("This key is not valid: it is unknown, revoked, or its store is closed.")
-        network = get_network(tenant_id)
-        return Principal(
-            tenant_id,
-            row.Credential.credential_id,
-            row.Credential.role,
-            network.currency,
-            network.time_zone,
-            network.days_accepted_late,
-            row.Terminal and row.Terminal.terminal_id,
-            row.Store and row.Store.store_id,
-            row.Store and row.Store.code,
-        )
+    rows = calls().call(FIND_PRINCIPAL, str(tenant_of(key)), hash_key(key))
+    if not rows:
+        raise Unauthenticated("This key is not valid: it is unknown, revoked, or its store is closed.")
+    return Principal(*rows[0])
 
 
 def tenant_of(key: str) -> UUID:

@@ -59,8 +59,8 @@ def connect_arguments(*settings: str) -> dict[str, str]:
     }
 
 
-def posting_engine(url: str, pool_size: int = 8) -> Engine:
-    """Connections for the posting function: autocommit, so a posting is one round trip.
+def autocommit_engine(url: str, pool_size: int = 8) -> Engine:
+    """Connections for `tenants.foundation.calls`: autocommit, so a call is one round trip.
 
     Nothing that lasts longer than a statement is ever set on them, so they go back to the pool as
     they are, without a ROLLBACK. Plans are made once a connection and kept: generic ones, by index

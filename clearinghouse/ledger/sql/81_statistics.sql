@@ -1,8 +1,9 @@
--- Give a young database its first statistics. Only the owner of a table may, so this runs with its rights.
-CREATE OR REPLACE FUNCTION ledger.refresh_statistics() RETURNS void
+-- Give a young database, one that was last seen with fewer transfers than `enough`, its first statistics. Only the
+-- owner of a table may, so this runs with its rights.
+CREATE OR REPLACE FUNCTION ledger.refresh_statistics(enough integer) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF (SELECT reltuples FROM pg_class WHERE oid = 'ledger.transfers'::regclass) < 1000 THEN
+    IF (SELECT reltuples FROM pg_class WHERE oid = 'ledger.transfers'::regclass) < enough THEN
         ANALYZE tenants.cards, ledger.transfers, ledger.lots, ledger.wallets;
     END IF;
 END $$;
