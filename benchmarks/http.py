@@ -30,6 +30,7 @@ OPEN_LOOP_CONNECTIONS = 64
 SHARES_OF_MAXIMUM = (0.50, 0.75, 0.90)
 BATCH_SIZES = (1_000, 5_000)
 BATCH_CONNECTIONS = 4
+BATCHED_EVENTS_PER_SECOND_MAX = 20_000
 WARM_UP_SECONDS = 3.0
 START_SECONDS_MAX = 60.0
 
@@ -181,7 +182,7 @@ def measure_batches(server: HttpServer, network: Network, seconds: int) -> list[
 
 def measure_batch(server: HttpServer, network: Network, size: int, seconds: int) -> BatchRun:
     # Made beforehand: making 5,000 events takes as long as a tenth of posting them.
-    prepared = list(islice(batch_requests(network, size), 4_000 * seconds // size))
+    prepared = list(islice(batch_requests(network, size), BATCHED_EVENTS_PER_SECOND_MAX * seconds // size))
     load = saturate(server.port, BATCH_CONNECTIONS, iter(prepared), seconds)
     counts = [[int(n) for n in re.findall(rb":(\d+)", opening)[:3]] for opening in load.openings]
     if set(load.statuses) != {200} or any(replayed for _, replayed, _ in counts):

@@ -106,12 +106,14 @@ class Connections:
 
 
 def saturate(port: int, count: int, requests: Iterator[bytes], seconds: float) -> Load:
-    """Closed loop: each connection sends its next request as soon as it has an answer."""
+    """Closed loop: each connection sends its next request as soon as it has an answer. Ends with the requests."""
     connections, load = Connections(port, count), Load()
     start = time.perf_counter()
     while time.perf_counter() < start + seconds:
         for request in islice(requests, len(connections.idle)):
             connections.send(request, time.perf_counter())
+        if not connections.busy:
+            break
         connections.receive(load, None)
     finish(connections, load, start)
     return load

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,8 @@ CLOCK_SKEW = timedelta(minutes=5)
 # Events a call of the posting function: it holds their members' wallets until it commits, so not all 5,000.
 CHUNK_EVENTS = 250
 
+Outcome = PostingResult | ClearinghouseError
+
 SCHEMAS: dict[str, Schema] = {
     "accrual": AccrualSchema(),
     "redemption": RedemptionSchema(),
@@ -49,29 +51,38 @@ def post_one(principal: Principal, kind: str, body: dict[str, Any], key: str) ->
     return result
 
 
-def post_batch(principal: Principal, bodies: Sequence[dict[str, Any]]) -> list[PostingResult | ClearinghouseError]:
-    """One result or refusal an event, in order. Events that are not well formed do not stop the others."""
+def post_batch(
+    principal: Principal, bodies: Sequence[dict[str, Any]]
+) -> Iterator[tuple[Sequence[dict[str, Any]], list[Outcome]]]:
+    """Chunks of events, each with its results or refusals, in order.
+
+    Posts as it goes, so that no more than a chunk is held in memory. Events that are not well formed do
+    not stop the others.
+    """
+    for start in range(0, len(bodies), CHUNK_EVENTS):
+        chunk = bodies[start : start + CHUNK_EVENTS]
+        yield chunk, post_chunk(principal, chunk)
+
+
+def post_chunk(principal: Principal, bodies: Sequence[dict[str, Any]]) -> list[Outcome]:
     prepared = [prepare(principal, body) for body in bodies]
     events = [item for item in prepared if isinstance(item, dict)]
-    answers: list[PostingResult | ClearinghouseError] = []
-    for start in range(0, len(events), CHUNK_EVENTS):
-        answers += post_chunk(principal.tenant_id, events[start : start + CHUNK_EVENTS])
-    remaining = iter(answers)
-    return [item if isinstance(item, ClearinghouseError) else next(remaining) for item in prepared]
+    posted = iter(post_events(principal.tenant_id, events) if events else [])
+    return [item if isinstance(item, ClearinghouseError) else next(posted) for item in prepared]
 
 
-def post_chunk(tenant_id: UUID, events: list[Event]) -> list[PostingResult | ClearinghouseError]:
+def post_events(tenant_id: UUID, events: list[Event]) -> list[Outcome]:
     """One event that the database can't take must not keep the others in a till's queue for ever."""
     try:
         return [settle(result) for result in posting.ledger().post(tenant_id, events)]
     except (psycopg2.DataError, psycopg2.IntegrityError) as error:
         if len(events) > 1:
-            return [answer for event in events for answer in post_chunk(tenant_id, [event])]
+            return [outcome for event in events for outcome in post_events(tenant_id, [event])]
         log.warning("an event was refused by the database: %s", error)
         return [explain_database_error(error) or refusal("not_postable", None)]
 
 
-def settle(result: PostingResult) -> PostingResult | ClearinghouseError:
+def settle(result: PostingResult) -> Outcome:
     return refusal(result.code, result.detail) if result.outcome == posting.REFUSED else result
 
 

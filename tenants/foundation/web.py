@@ -41,7 +41,14 @@ class InvalidBody(ClearinghouseError):
 
 def answer(payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`payload` as JSON. Views give this instead of a value, which saves dumping it through a schema."""
-    text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
+    return json_response(json_text(payload), status, headers)
+
+
+def json_text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def json_response(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(text, status, headers, mimetype="application/json")
 
 
