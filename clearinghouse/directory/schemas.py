@@ -46,7 +46,7 @@ def reference_field(**metadata: str) -> fields.String:
 
 
 def card_number_field(**metadata: str) -> fields.String:
-    metadata = {"example": "6290000000000017", **metadata}
+    metadata = {"example": "6290000000000014", **metadata}
     return fields.String(validate=passes(check_card_number), metadata=metadata)
 
 

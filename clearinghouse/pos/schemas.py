@@ -40,7 +40,7 @@ class EventSchema(Schema):
 
 
 class AccrualSchema(EventSchema):
-    card = fields.String(required=True, validate=card_number, metadata={"example": "6290000000000017"})
+    card = fields.String(required=True, validate=card_number, metadata={"example": "6290000000000014"})
     order_ref = fields.String(
         required=True,
         validate=REFERENCE,
@@ -53,7 +53,7 @@ class AccrualSchema(EventSchema):
 
 
 class RedemptionSchema(EventSchema):
-    card = fields.String(required=True, validate=card_number, metadata={"example": "6290000000000017"})
+    card = fields.String(required=True, validate=card_number, metadata={"example": "6290000000000014"})
     order_ref = fields.String(required=True, validate=REFERENCE, metadata={"example": "A-1001"})
     points = fields.Integer(
         required=True, strict=True, validate=validate.Range(1, INTEGER_MAX), metadata={"example": 500}

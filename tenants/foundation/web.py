@@ -64,7 +64,7 @@ def body(schema: type[Schema], optional: bool = False) -> Callable[[View], View]
     def decorate(view: View) -> View:
         @wraps(view)
         def with_body(*args: Any, **kwargs: Any) -> Any:
-            data = request.get_data() or (b"{}" if optional else b"")
+            data = request.get_data(cache=False) or (b"{}" if optional else b"")
             return view(*args, body=load(instance, parse_json(data)), **kwargs)
 
         _annotate(with_body, body=instance, content_type="application/json")
