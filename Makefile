@@ -36,6 +36,7 @@ clean: ## Stop the embedded servers; remove their data, all output files and .ve
 	@if [ -x $(BIN)/python ]; then for var in $(VAR) $(VAR)/test $(VAR)/bench; do \
 		$(BIN)/python -m tenants.foundation.embedded clean $$var || exit 1; done; fi
 	@rm -rf $(VAR) $(VENV) build *.egg-info .*_cache .hypothesis
+	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@$(MAKE) --no-print-directory $(BIN)/pip

@@ -16,11 +16,11 @@ from tenants.foundation.console import err, out, print_rows, progress, with_app
 from tenants.foundation.months import show_month
 
 NEXT = """[bold]Next[/bold]
-  make serve                                                       serve the API; http://127.0.0.1:8080/docs/
-  .venv/bin/clearinghouse window list --network demo               every month
-  .venv/bin/clearinghouse settlement show --network demo -m {month}   this settlement again
-  .venv/bin/clearinghouse ledger check --network demo              recompute everything
-  .venv/bin/clearinghouse --help                                   all commands"""
+  make serve                                                  serve the API; http://127.0.0.1:8080/docs/
+  .venv/bin/clearinghouse window list -n demo                 every month
+  .venv/bin/clearinghouse settlement show -n demo -m {month}  this settlement again
+  .venv/bin/clearinghouse ledger check -n demo                recompute everything
+  .venv/bin/clearinghouse --help                              all commands"""
 
 
 @click.command()

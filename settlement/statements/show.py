@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from settlement.netting.rules import direction_of
+from settlement.netting.rules import NONE, RECEIVE, REMIT, direction_of
 from settlement.statements.documents import SettlementDocument, StoreLine
 from tenants.foundation.console import out, print_fields, print_rows
 from tenants.foundation.money import show_money
@@ -19,14 +19,17 @@ def print_settlement(document: SettlementDocument, as_json: bool, stores_max: in
     if as_json:
         click.echo(json.dumps(settlement_as_json(document), indent=2, ensure_ascii=False))
         return
-    print_fields(totals_as_json(document), False)
+    print_fields(totals_for_people(document), False)
     by_net = sorted((line for line in document.stores if line.position.net), key=lambda line: -line.position.net)
     payers, receivers = split_for_show(by_net, stores_max)
     print_rows([show_line(line, document.currency) for line in payers], False, "Largest payers")
     print_rows([show_line(line, document.currency) for line in receivers], False, "Largest receivers")
     for identity in document.identities:
         mark = "[green]holds[/green]" if identity.holds else "[red]FAILS[/red]"
-        out.print(f"{mark}  {identity.name}: {identity.left:,f} = {identity.right:,f}", soft_wrap=True)
+        sides = (
+            f"{identity.left.normalize():,f} {'=' if identity.holds else 'is not'} {identity.right.normalize():,f}"
+        )
+        out.print(f"{mark}  {identity.name}: {sides}", soft_wrap=True)
 
 
 def split_for_show(by_net: list[StoreLine], stores_max: int) -> tuple[list[StoreLine], list[StoreLine]]:
@@ -46,6 +49,15 @@ def show_line(line: StoreLine, currency: str) -> dict[str, Any]:
         f"net_{currency}": f"{show_money(abs(position.net), currency):>12}",
         "direction": position.direction,
     }
+
+
+def totals_for_people(document: SettlementDocument) -> dict[str, Any]:
+    shown = totals_as_json(document)
+    amount = f"{document.currency} {show_money(abs(shown.pop('hq_net')), document.currency)}"
+    verb = {REMIT: "pays", RECEIVE: "receives", NONE: "settles"}[shown.pop("hq_direction")]
+    for rate in ("funding_rate", "redemption_rate"):
+        shown[rate] = f"{shown[rate]} minor units a point"
+    return {**shown, "head_office": f"{verb} {amount}"}
 
 
 def totals_as_json(document: SettlementDocument) -> dict[str, Any]:
