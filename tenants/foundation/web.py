@@ -156,7 +156,7 @@ def explain_database_error(error: Exception) -> ClearinghouseError | None:
     if isinstance(cause, psycopg2.errors.LockNotAvailable | psycopg2.errors.QueryCanceled):
         return Unavailable("The database is busy; send the same request again.", code="database_busy")
     if isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
-        return Unavailable("The database can't be reached; send the same request again.", code="database_unavailable")
+        return Unavailable("The database can't be reached; try the same again.", code="database_unavailable")
     return None
 
 
