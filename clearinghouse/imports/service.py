@@ -1,6 +1,6 @@
 """Purchases from a file into the ledger, in the order of the file for each member, nothing twice.
 
-Rows are read, checked and made into events a window at a time here, while two threads post the window
+Rows are read, checked and made into events a portion at a time here, while two threads post the portion
 before: each takes the rows of its half of the members, a few hundred in one call of the posting function. A
 thread that fails ends the import; what is posted stays, and the same command run again goes on from there.
 
@@ -50,7 +50,7 @@ from tenants.networks.service import get_network
 from tenants.stores.service import list_stores
 
 LANES = 2
-WINDOW_ROWS = 2_000
+PORTION_ROWS = 2_000
 ROWS_PER_CALL = 200
 
 # Where the words for a till do not fit; the other refusals are told as a till is told them.
@@ -74,7 +74,7 @@ class ImportReport:
 
 
 @dataclass
-class Window:
+class Portion:
     """Rows that are posted together."""
 
     purchases: list[Purchase] = field(default_factory=list)
@@ -89,9 +89,9 @@ class Window:
             self.orders.add((row.store_id, row.order_ref))
 
     def has_room_for(self, row: Purchase | Rejection) -> bool:
-        if len(self.purchases) + len(self.rejections) >= WINDOW_ROWS:
+        if len(self.purchases) + len(self.rejections) >= PORTION_ROWS:
             return False
-        # Which redemptions have been decided is looked up once a window: no row may decide one of the same.
+        # Which redemptions have been decided is looked up once a portion: no row may decide one of the same.
         return isinstance(row, Rejection) or not (row.redeem_points and (row.store_id, row.order_ref) in self.orders)
 
 
@@ -177,31 +177,31 @@ class PurchaseImport:
     report: ImportReport = field(default_factory=ImportReport)
 
     def run(self, source: Source, on_progress: Callable[[int], None]) -> None:
-        """Each window is made while the one before it is being posted."""
-        under_way: tuple[Window, list[Lane], list[Future[Outcomes]]] | None = None
+        """Each portion is made while the one before it is being posted."""
+        under_way: tuple[Portion, list[Lane], list[Future[Outcomes]]] | None = None
         reported = 0
         with ThreadPoolExecutor(LANES, "posting") as threads:
-            for window in self.windows(source.rows()):
-                lanes = self.lanes_of(window)
+            for portion in self.portions(source.rows()):
+                lanes = self.lanes_of(portion)
                 if under_way:
                     self.settle(*under_way)
                     on_progress(source.position - reported)
                     reported = source.position
                 self.drop_decided([prepared for lane in lanes for prepared in lane])
-                under_way = window, lanes, [threads.submit(self.post, lane) for lane in lanes]
+                under_way = portion, lanes, [threads.submit(self.post, lane) for lane in lanes]
             if under_way:
                 self.settle(*under_way)
         on_progress(source.position - reported)
 
-    def windows(self, rows: Iterator[Row | Rejection]) -> Iterator[Window]:
-        window = Window()
+    def portions(self, rows: Iterator[Row | Rejection]) -> Iterator[Portion]:
+        portion = Portion()
         for row in rows:
             checked = self.check(row)
-            if not window.has_room_for(checked):
-                yield window
-                window = Window()
-            window.add(checked)
-        yield window
+            if not portion.has_room_for(checked):
+                yield portion
+                portion = Portion()
+            portion.add(checked)
+        yield portion
 
     def check(self, row: Row | Rejection) -> Purchase | Rejection:
         self.report.rows += 1
@@ -210,16 +210,19 @@ class PurchaseImport:
         try:
             return check_row(row, self.conditions)
         except InvalidInput as error:
-            return Rejection(row.line, error.code, error.message, row[1:])
+            return rejected_row(row, error)
 
-    def lanes_of(self, window: Window) -> list[Lane]:
+    def lanes_of(self, portion: Portion) -> list[Lane]:
         """By member and not by card: a member's events must keep their order and may name several cards."""
         lanes: list[Lane] = [[] for _ in range(LANES)]
         with unit_of_work(self.tenant_id) as session:
-            members = members_by_card(session, {purchase.card for purchase in window.purchases})
-        for purchase in window.purchases:
+            members = members_by_card(session, {purchase.card for purchase in portion.purchases})
+        for purchase in portion.purchases:
             member_id = members.get(purchase.card, self.tenant_id)
-            lanes[member_id.int % LANES].append(Prepared(purchase, self.events_of(purchase)))
+            try:
+                lanes[member_id.int % LANES].append(Prepared(purchase, self.events_of(purchase)))
+            except InvalidInput as error:
+                portion.rejections.append(rejected_row(purchase.row, error))
         return lanes
 
     def events_of(self, purchase: Purchase) -> list[Event]:
@@ -285,9 +288,9 @@ class PurchaseImport:
             outcomes += [list(islice(results, len(row.events))) for row in rows]
         return outcomes
 
-    def settle(self, window: Window, lanes: list[Lane], futures: list[Future[Outcomes]]) -> None:
-        """Wait until the window is posted; count what became of its rows. Raises what a thread raised."""
-        rejections = window.rejections
+    def settle(self, portion: Portion, lanes: list[Lane], futures: list[Future[Outcomes]]) -> None:
+        """Wait until the portion is posted; count what became of its rows. Raises what a thread raised."""
+        rejections = portion.rejections
         for lane, future in zip(lanes, futures, strict=True):
             for row, results in zip(lane, future.result(), strict=True):
                 self.count(row, results)
@@ -306,6 +309,10 @@ class PurchaseImport:
                 self.report.accruals_posted += 1
             elif result.outcome == POSTED:
                 self.report.redemptions_posted += 1
+
+
+def rejected_row(row: Row, error: InvalidInput) -> Rejection:
+    return Rejection(row.line, error.code, error.message, row[1:])
 
 
 def hash_purchase(purchase: Purchase) -> bytes:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -425,3 +426,18 @@ def test_progress_adds_up_to_the_size_of_the_file(network: NetworkForTests, card
     import_purchases(network.tenant_id, path, since=None, redeem_up_to_available=False, on_progress=steps.append)
 
     assert sum(steps) == path.stat().st_size
+
+
+def test_a_purchase_that_earns_more_than_can_be_counted_is_rejected_and_stops_no_other(
+    make_network: Callable[..., NetworkForTests], tmp_path: Path
+) -> None:
+    network = make_network(base_rate=Decimal(1000))
+    network.add_till("A")
+    card = network.add_card()
+    rows = [("1", "A", card, MORNING, 2**53, 0), ("2", "A", card, MORNING, 100, 0)]
+
+    result = run(network, write_csv(tmp_path / "p.csv", rows))
+
+    assert result.exit_code == 2
+    assert (report(result)["accruals_posted"], report(result)["rejected"]) == (1, 1)
+    assert "too_large" in (tmp_path / "p.csv.rejected.csv").read_text()
