@@ -9,7 +9,6 @@ from uuid import UUID
 
 from clearinghouse.ledger.queries import balance_of
 from clearinghouse.programme.tables import ProgrammeVersion
-from tenants.credentials.service import ID_PREFIX
 from tenants.credentials.tables import Credential
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
@@ -69,7 +68,7 @@ def show_terminal(terminal: Terminal, store_code: str) -> dict[str, Any]:
 def show_key(credential: Credential) -> dict[str, Any]:
     """`hint` is the last four characters of the key, to tell one from another."""
     return {
-        "key_id": ids.show(ID_PREFIX, credential.credential_id),
+        "key_id": ids.show(credential.credential_id),
         "role": credential.role,
         "terminal_id": credential.terminal_id and ids.show(ids.TERMINAL, credential.terminal_id),
         "label": credential.label,

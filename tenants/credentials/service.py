@@ -26,7 +26,6 @@ from tenants.networks.service import check_name
 from tenants.terminals.service import check_terminal_in_use
 
 TERMINAL, HQ = "terminal", "hq"
-ID_PREFIX = "key"
 PREFIXES = {TERMINAL: "pos_", HQ: "hq_"}
 
 # How long a worker trusts what it read of a key: a revoked key dies within this time.
