@@ -200,7 +200,7 @@ def revoke_key(key_id: str, network: str, as_json: bool) -> None:
 
     KEY_ID starts with key_; `clearinghouse key list` shows it.
     """
-    credential = revoke_credential(find_network_id(network), ids.parse(key_id))
+    credential = revoke_credential(find_network_id(network), ids.parse(ids.KEY, key_id))
     print_fields(show_key(credential), as_json)
 
 

@@ -68,7 +68,7 @@ def show_terminal(terminal: Terminal, store_code: str) -> dict[str, Any]:
 def show_key(credential: Credential) -> dict[str, Any]:
     """`hint` is the last four characters of the key, to tell one from another."""
     return {
-        "key_id": ids.show(credential.credential_id),
+        "key_id": ids.show(ids.KEY, credential.credential_id),
         "role": credential.role,
         "terminal_id": credential.terminal_id and ids.show(ids.TERMINAL, credential.terminal_id),
         "label": credential.label,

@@ -220,7 +220,7 @@ def post_key(principal: Principal, body: dict[str, Any]) -> Response:
 def get_keys(principal: Principal, query: dict[str, Any]) -> Response:
     """List the keys of terminals and of head office, oldest first"""
     limit = query["limit"]
-    credentials = list_credentials(principal.tenant_id, id_cursor(query), limit + 1)
+    credentials = list_credentials(principal.tenant_id, id_cursor(ids.KEY, query), limit + 1)
     return answer_page("keys", [show_key(credential) for credential in credentials], limit, "key_id")
 
 
@@ -232,7 +232,7 @@ def post_key_revoke(principal: Principal, key_id: str) -> Response:
 
     It is refused within seconds. Revoking it again changes nothing.
     """
-    return answer(show_key(revoke_credential(principal.tenant_id, ids.parse(key_id))))
+    return answer(show_key(revoke_credential(principal.tenant_id, ids.parse(ids.KEY, key_id))))
 
 
 @directory.post("/members")
