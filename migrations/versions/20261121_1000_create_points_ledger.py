@@ -19,6 +19,10 @@ BEGIN
     IF NOT pg_has_role(current_user, 'clearinghouse_app', 'SET') THEN
         EXECUTE format('GRANT clearinghouse_app TO %I WITH SET TRUE', current_user);
     END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE insufficient_privilege USING MESSAGE = format(
+        'it may not make the role clearinghouse_app or act as it; as an administrator: '
+        'CREATE ROLE clearinghouse_app NOLOGIN (if it does not exist); GRANT clearinghouse_app TO %I', current_user);
 END $$;
 CREATE SCHEMA tenants;
 CREATE SCHEMA ledger;

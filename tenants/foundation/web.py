@@ -151,6 +151,10 @@ def explain_database_error(error: Exception) -> ClearinghouseError | None:
             "The database has not been set up for this release: run `clearinghouse init`.",
             code="database_not_migrated",
         )
+    if isinstance(cause, psycopg2.errors.InsufficientPrivilege):
+        return Unavailable(
+            f"The database login lacks a right: {first_line(cause)}", code="database_privilege_missing"
+        )
     if isinstance(cause, psycopg2.errors.NumericValueOutOfRange):
         return InvalidInput("A sum of these numbers is larger than the ledger can hold.", code="too_large")
     if isinstance(cause, psycopg2.errors.LockNotAvailable | psycopg2.errors.QueryCanceled):
@@ -158,6 +162,10 @@ def explain_database_error(error: Exception) -> ClearinghouseError | None:
     if isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
         return Unavailable("The database can't be reached; try the same again.", code="database_unavailable")
     return None
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0]
 
 
 def problem_from_error(error: ClearinghouseError) -> Response:
@@ -179,7 +187,7 @@ def problem_from_exception(error: Exception) -> Response:
     if explained is None and isinstance(error, redis.RedisError):
         explained = Unavailable("The job queue can't be reached; try again.", code="queue_unavailable")
     if explained is not None:
-        log.warning("%s: %s", explained.code, str(error).strip().splitlines()[0])
+        log.warning("%s: %s", explained.code, first_line(error))
         return problem_from_error(explained)
     log.exception("unexpected error")
     return problem(500, "internal_error", "Something went wrong here; it has been logged. Try again later.")
