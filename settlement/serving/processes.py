@@ -104,7 +104,7 @@ def cli_command(name: str) -> list[str]:
 def serve_until_told(commands: dict[str, list[str]]) -> None:
     """Run until SIGTERM or Ctrl-C; a worker or scheduler that ends is started again, the HTTP server is not:
     something that a restart does not mend is wrong then."""
-    children = [Child(name, command, subprocess.Popen(command)) for name, command in commands.items()]
+    children = [Child(name, command, start(command)) for name, command in commands.items()]
     try:
         while True:
             time.sleep(POLL_SECONDS)
@@ -117,12 +117,17 @@ def serve_until_told(commands: dict[str, list[str]]) -> None:
         stop(children)
 
 
+def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """A child that the kernel tells to stop when this process is gone, even by kill -9: nothing keeps the port."""
+    return subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command])
+
+
 def replace_or_raise(child: Child) -> None:
     if child.name == "http":
         raise ClearinghouseError(f"The HTTP server ended with status {child.process.returncode}; see above.")
     log.warning("the %s ended with status %s; starting it again", child.name, child.process.returncode)
     time.sleep(RESTART_SECONDS)
-    child.process = subprocess.Popen(child.command)
+    child.process = start(child.command)
 
 
 def stop(children: Sequence[Child]) -> None:
