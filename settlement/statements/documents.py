@@ -65,8 +65,8 @@ class StatementDocument:
 
     `opening_outstanding` and `closing_outstanding` are the store's own points, issued and not yet recovered
     anywhere nor expired; closing = opening + issued - own points recovered anywhere - expired. `days` has a
-    line for every day of the month. `counter_flows` holds the flows with this store on either side, except
-    with itself.
+    line for every day of the month, after those of earlier days that events came late from. `counter_flows`
+    holds the flows with this store on either side, except with itself.
     """
 
     settlement: SettlementDocument

@@ -54,9 +54,7 @@ class SettlementWorkbook:
         self.book = Workbook(content, {"in_memory": True})
         decimals = "." + "0" * self.minor_digits if self.minor_digits else ""
         self.money_pattern = f"#,##0{decimals};-#,##0{decimals};0{decimals}"
-        self.bold = self.book.add_format({"bold": True})
         self.title = self.book.add_format({"bold": True, "font_size": 14})
-        self.note = self.book.add_format({"italic": True, "font_color": "#5F6B7A"})
         self.head = self.book.add_format(HEAD)
         self.head_right = self.book.add_format({**HEAD, "align": "right"})
         self.points = self.book.add_format({"num_format": POINTS})

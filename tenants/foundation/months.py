@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Iterator
 from datetime import date
 
 from tenants.foundation.errors import InvalidInput
@@ -21,13 +20,6 @@ def add_months(month: date, count: int) -> date:
 
 def last_day(month: date) -> date:
     return month.replace(day=monthrange(month.year, month.month)[1])
-
-
-def months_between(first: date, last: date) -> Iterator[date]:
-    """Each month from `first` to `last`, both included."""
-    while first <= last:
-        yield first
-        first = add_months(first, 1)
 
 
 def parse_month(text: str) -> date:

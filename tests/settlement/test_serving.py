@@ -92,8 +92,9 @@ def test_nothing_keeps_the_port_after_a_kill(app: APIFlask, settings: Settings, 
 
         wait_until(lambda: not any(is_running(child) for child in children))
 
-    with serving(settings, port):
+    with serving(settings, port) as following:
         wait_until(lambda: is_ready(port))
+        assert following.poll() is None
 
 
 def test_a_port_in_use_is_told_in_one_line(app: APIFlask, settings: Settings, port: int) -> None:
