@@ -18,14 +18,21 @@ from tenants.foundation.database import Unit
 # The planner takes the cost of handing a row from one process to another for high, and would sum a month with one.
 IN_PARALLEL = text("SET LOCAL parallel_tuple_cost = 0.001")
 
-# Which store a posting belongs to: the store whose account it touches, else the funder of the points.
+# Which store a posting belongs to: the store whose account it touches, else the funder of the points. An issuing
+# account gives points; the other two take them.
 DAYS = text("""
     SELECT CASE WHEN source IN ('issued', 'recovered') THEN source_id
                 WHEN target IN ('issued', 'recovered') THEN target_id
                 ELSE funder_id END AS store_id,
-           business_date AS day, source::text, target::text, sum(points)::bigint AS points
+           business_date AS day,
+           sum(CASE WHEN source = 'issued' THEN points
+                    WHEN target = 'issued' THEN -points ELSE 0 END)::bigint AS issued,
+           sum(CASE WHEN target = 'recovered' THEN points
+                    WHEN source = 'recovered' THEN -points ELSE 0 END)::bigint AS recovered,
+           sum(CASE WHEN target = 'expired' THEN points
+                    WHEN source = 'expired' THEN -points ELSE 0 END)::bigint AS expired
     FROM ledger.postings WHERE settlement_month = :month
-    GROUP BY 1, 2, source, target
+    GROUP BY 1, 2
 """)
 
 FLOWS = text("""
@@ -61,14 +68,8 @@ OUTSTANDING_BY_LOTS = text("""
 
 
 def points_by_day(session: Unit, month: date) -> list[StoreDay]:
-    days: dict[tuple[UUID, date], list[int]] = {}
-    for row in session.execute(DAYS, {"month": month}):
-        sums = days.setdefault((row.store_id, row.day), [0, 0, 0])
-        for index, account in enumerate(("issued", "recovered", "expired")):
-            # An issuing account gives points, the other two take them.
-            gives, takes = (row.source, row.target) if account == "issued" else (row.target, row.source)
-            sums[index] += row.points * ((gives == account) - (takes == account))
-    return [StoreDay(store_id, day, *sums) for (store_id, day), sums in sorted(days.items()) if any(sums)]
+    days = [StoreDay(*row) for row in session.execute(DAYS, {"month": month})]
+    return [day for day in days if day.issued or day.recovered or day.expired]
 
 
 def flows(session: Unit, month: date) -> dict[tuple[UUID, UUID], int]:
