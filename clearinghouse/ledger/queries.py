@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from clearinghouse.ledger.tables import Books, Lot, Transfer, Wallet
 from tenants.foundation.database import Unit
 from tenants.members.tables import Card
+from tenants.stores.tables import Store
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,11 @@ def list_transfers(
     store_id: UUID | None = None,
     card_number: str | None = None,
     order_ref: str | None = None,
-) -> list[tuple[Transfer, str | None]]:
-    """Newest first, each with its card's number; `before` is the last transfer of the page before."""
+) -> list[tuple[Transfer, str | None, str | None]]:
+    """Newest first, each with the code of its store and the number of its card; `before` is the last transfer of the page before."""
     statement = (
-        select(Transfer, Card.number)
+        select(Transfer, Store.code, Card.number)
+        .outerjoin(Store, (Store.tenant_id == Transfer.tenant_id) & (Store.store_id == Transfer.store_id))
         .outerjoin(Card, (Card.tenant_id == Transfer.tenant_id) & (Card.card_id == Transfer.card_id))
         .order_by(Transfer.transfer_id.desc())
         .limit(limit)
@@ -66,4 +68,4 @@ def list_transfers(
             statement = statement.where(column == value)
     if before is not None:
         statement = statement.where(Transfer.transfer_id < before)
-    return [(transfer, number) for transfer, number in session.execute(statement)]
+    return [(transfer, store_code, number) for transfer, store_code, number in session.execute(statement)]

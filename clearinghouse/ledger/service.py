@@ -18,9 +18,10 @@ import psycopg2
 from flask import current_app
 from sqlalchemy import text
 
-from tenants.foundation import ids
+from tenants.foundation import clock, ids
 from tenants.foundation.calls import Calls, Statement
 from tenants.foundation.database import db
+from tenants.foundation.months import add_months, month_of
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ RETRIED = (
 )
 TRIES_MAX = 4
 EVENTS_UNTIL_STATISTICS = 2_000
+# Partitions are made this far ahead, so that a missed run of the job that makes them costs nothing.
+MONTHS_AHEAD = 12
 
 
 class TransferRecord(NamedTuple):
@@ -234,3 +237,9 @@ def ensure_partitions(first_month: date, last_month: date) -> int:
     ).scalar_one()
     db.session.commit()
     return made
+
+
+def ensure_partitions_ahead(first_month: date | None = None) -> int:
+    """Make the months to come, and those from `first_month` on: no posting ever finds its partition missing."""
+    this_month = month_of(clock.now().date())
+    return ensure_partitions(first_month or this_month, add_months(this_month, MONTHS_AHEAD))

@@ -4,16 +4,13 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from clearinghouse.ledger.service import ensure_partitions, open_books
+from clearinghouse.ledger.service import ensure_partitions_ahead, open_books
 from clearinghouse.programme.service import NewProgramme, check_programme, make_version
 from tenants.credentials.service import HQ, make_credential
-from tenants.foundation import clock, ids
+from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
-from tenants.foundation.months import add_months, month_of
+from tenants.foundation.months import month_of
 from tenants.networks.service import NewNetwork, check_network, make_network
-
-# Partitions are made this far ahead, so that a missed run of the job that makes them costs nothing.
-MONTHS_AHEAD = 12
 
 
 def open_network(network: NewNetwork, programme: NewProgramme) -> tuple[UUID, str]:
@@ -21,7 +18,7 @@ def open_network(network: NewNetwork, programme: NewProgramme) -> tuple[UUID, st
     check_network(network)
     check_programme(programme)
     first_month = month_of(network.opened_on)
-    ensure_partitions(first_month, add_months(month_of(clock.now().date()), MONTHS_AHEAD))
+    ensure_partitions_ahead(first_month)
     opening = datetime.combine(network.opened_on, datetime.min.time(), ZoneInfo(network.time_zone))
     tenant_id = ids.new_id()
     credential, key = make_credential(tenant_id, HQ, "first key")

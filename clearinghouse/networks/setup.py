@@ -7,10 +7,7 @@ import logging
 from flask_migrate import upgrade
 
 from clearinghouse.health.service import MIGRATIONS
-from clearinghouse.ledger.service import ensure_partitions
-from clearinghouse.networks.service import MONTHS_AHEAD
-from tenants.foundation import clock
-from tenants.foundation.months import add_months, month_of
+from clearinghouse.ledger.service import ensure_partitions_ahead
 
 
 def set_up_database() -> int:
@@ -18,9 +15,3 @@ def set_up_database() -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     upgrade(directory=str(MIGRATIONS))
     return ensure_partitions_ahead()
-
-
-def ensure_partitions_ahead() -> int:
-    """Make the months to come, so that no posting ever finds its partition missing; the number made."""
-    this_month = month_of(clock.now().date())
-    return ensure_partitions(this_month, add_months(this_month, MONTHS_AHEAD))

@@ -45,10 +45,11 @@ SCHEMAS: dict[str, Schema] = {
 
 def post_one(principal: Principal, kind: str, body: dict[str, Any], key: str) -> PostingResult:
     """Raises the refusal as an error."""
-    result = posting.ledger().post(principal.tenant_id, [event_of(principal, kind, body, key)])[0]
-    if result.outcome == posting.REFUSED:
-        raise refusal(result.code, result.detail)
-    return result
+    [result] = posting.ledger().post(principal.tenant_id, [event_of(principal, kind, body, key)])
+    outcome = settle(result)
+    if isinstance(outcome, ClearinghouseError):
+        raise outcome
+    return outcome
 
 
 def post_batch(

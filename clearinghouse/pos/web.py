@@ -31,7 +31,6 @@ from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import ClearinghouseError
 from tenants.foundation.web import answer, body, json_response, json_text, query
 from tenants.members.service import find_card
-from tenants.stores.tables import Store
 
 pos = APIBlueprint("pos", __name__, url_prefix="/v1", tag="Points of sale")
 
@@ -166,7 +165,6 @@ def list_transfers(principal: Principal, query: dict[str, Any]) -> Response:
     """
     before = ids.parse(ids.TRANSFER, query["cursor"]) if "cursor" in query else None
     with unit_of_work(principal.tenant_id) as session:
-        codes: dict[UUID | None, str | None] = {store.store_id: store.code for store in session.query(Store)}
         rows = queries.list_transfers(
             session, query["limit"] + 1, before, principal.store_id, query.get("card"), query.get("order_ref")
         )
@@ -175,10 +173,10 @@ def list_transfers(principal: Principal, query: dict[str, Any]) -> Response:
         service.show_transfer(
             TransferRecord(*(getattr(transfer, name) for name in TransferRecord._fields)),
             principal.currency,
-            codes.get(transfer.store_id),
+            store_code,
             number,
         )
-        for transfer, number in page
+        for transfer, store_code, number in page
     ]
     next_cursor = shown[-1]["transfer_id"] if len(rows) > len(page) else None
     return answer({"transfers": shown, "next_cursor": next_cursor})

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import date
+
 from sqlalchemy import ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -49,7 +51,7 @@ class DayRow(Base):
     tenant_id: Mapped[Key]
     month: Mapped[MonthKey]
     store_id: Mapped[Key]
-    day: Mapped[MonthKey] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
     issued: Mapped[Points]
     recovered: Mapped[Points]
     expired: Mapped[Points]

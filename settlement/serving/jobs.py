@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clearinghouse.expiry.jobs import expire_network
-from clearinghouse.networks.setup import ensure_partitions_ahead
+from clearinghouse.ledger.service import ensure_partitions_ahead
 from settlement.windows.jobs import close_due_months
 from tenants.foundation.queue import job_queue
 from tenants.networks.service import list_networks

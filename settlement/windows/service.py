@@ -15,9 +15,8 @@ from sqlalchemy import select, text, update
 
 from clearinghouse.expiry.service import expire_points
 from clearinghouse.ledger.queries import first_open_month
-from clearinghouse.ledger.service import ensure_partitions
+from clearinghouse.ledger.service import ensure_partitions_ahead
 from clearinghouse.ledger.tables import Books
-from clearinghouse.networks.service import MONTHS_AHEAD
 from settlement.netting import queries
 from settlement.netting.rules import Identity, Position, Rates, StoreDay, Totals, net_stores, prove, total_of
 from settlement.netting.tables import PositionRow
@@ -48,7 +47,7 @@ def close_month(tenant_id: UUID, month: date, closed_by: str) -> Window:
         check_turn(tenant_id, month)
         expire_points(tenant_id, as_of=add_months(month, 1))
         cut_off(tenant_id, month, closed_by)
-        ensure_partitions(month, add_months(month, MONTHS_AHEAD))
+        ensure_partitions_ahead()
     publish(tenant_id, month)
     return get_window(tenant_id, month)
 
