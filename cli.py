@@ -20,9 +20,9 @@ from clearinghouse.app import create_app
 from settlement.windows.web import settlement
 from tenants.foundation.config import load_settings
 from tenants.foundation.console import err
+from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.embedded import EmbeddedServerError
 from tenants.foundation.errors import ClearinghouseError
-from tenants.foundation.web import explain_database_error
 
 COMMANDS = {
     "init": "clearinghouse.networks.commands:init",

@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from tenants.foundation import clock
 from tenants.foundation.database import db
+from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.errors import ClearinghouseError, Unavailable
 from tenants.foundation.months import add_months, month_of
-from tenants.foundation.web import explain_database_error
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 

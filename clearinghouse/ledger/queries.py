@@ -50,7 +50,10 @@ def list_transfers(
     card_number: str | None = None,
     order_ref: str | None = None,
 ) -> list[tuple[Transfer, str | None, str | None]]:
-    """Newest first, each with the code of its store and the number of its card; `before` is the last transfer of the page before."""
+    """Newest first, each with the code of its store and the number of its card.
+
+    `before` is the last transfer of the page before.
+    """
     statement = (
         select(Transfer, Store.code, Card.number)
         .outerjoin(Store, (Store.tenant_id == Transfer.tenant_id) & (Store.store_id == Transfer.store_id))

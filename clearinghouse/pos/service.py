@@ -21,9 +21,10 @@ from clearinghouse.programme.service import programme_at
 from tenants.credentials.service import Principal
 from tenants.foundation import clock, ids
 from tenants.foundation.database import compact_json, unit_of_work
+from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.errors import ClearinghouseError, InvalidInput
 from tenants.foundation.months import show_month
-from tenants.foundation.web import explain_database_error, load
+from tenants.foundation.web import load
 from tenants.members.tables import Card
 from tenants.stores.tables import Store
 

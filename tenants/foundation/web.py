@@ -10,27 +10,19 @@ from functools import cache, wraps
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-import psycopg2
 import redis
 from apiflask import APIFlask
 from apiflask.scaffold import _annotate
 from flask import Response, request
 from marshmallow import Schema, ValidationError, fields
-from sqlalchemy.exc import DBAPIError, IntegrityError
 from werkzeug.exceptions import HTTPException
 
-from tenants.foundation.database import APPLICATION_ROLE
-from tenants.foundation.errors import ClearinghouseError, Conflict, InvalidInput, Unavailable
+from tenants.foundation.database_errors import explain_database_error, first_line
+from tenants.foundation.errors import ClearinghouseError, InvalidInput, Unavailable
 
 log = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
-UNDEFINED_OBJECTS = (
-    psycopg2.errors.UndefinedTable,
-    psycopg2.errors.UndefinedColumn,
-    psycopg2.errors.UndefinedFunction,
-    psycopg2.errors.InvalidSchemaName,
-)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -135,37 +127,6 @@ def problem(status: int, code: str, detail: str, **members: Any) -> Response:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = "1"
     return response
-
-
-def explain_database_error(error: Exception) -> ClearinghouseError | None:
-    """What a database error means for whoever is asking; None when it is a bug of ours."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    # Two requests at the same moment: the checks of both passed before either had written. Only through
-    # SQLAlchemy: the posting function tries again, and a till must not take its violation for a refusal.
-    if isinstance(error, IntegrityError) and isinstance(cause, psycopg2.errors.UniqueViolation):
-        return Conflict("This exists already.", code="already_exists")
-    # Before the first `init` the role to connect as is missing; an error of connecting has no code, only words.
-    has_no_role = isinstance(cause, psycopg2.OperationalError) and APPLICATION_ROLE in str(cause)
-    if has_no_role or isinstance(cause, UNDEFINED_OBJECTS):
-        return Unavailable(
-            "The database has not been set up for this release: run `clearinghouse init`.",
-            code="database_not_migrated",
-        )
-    if isinstance(cause, psycopg2.errors.InsufficientPrivilege):
-        return Unavailable(
-            f"The database login lacks a right: {first_line(cause)}", code="database_privilege_missing"
-        )
-    if isinstance(cause, psycopg2.errors.NumericValueOutOfRange):
-        return InvalidInput("A sum of these numbers is larger than the ledger can hold.", code="too_large")
-    if isinstance(cause, psycopg2.errors.LockNotAvailable | psycopg2.errors.QueryCanceled):
-        return Unavailable("The database is busy; send the same request again.", code="database_busy")
-    if isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
-        return Unavailable("The database can't be reached; try the same again.", code="database_unavailable")
-    return None
-
-
-def first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [""])[0]
 
 
 def problem_from_error(error: ClearinghouseError) -> Response:

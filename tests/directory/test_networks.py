@@ -8,8 +8,8 @@ from typing import Any
 import psycopg2
 import pytest
 
+from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.errors import ClearinghouseError, Conflict
-from tenants.foundation.web import explain_database_error
 from tenants.networks.service import list_networks, show_rate
 from tests.conftest import NetworkForTests
 
