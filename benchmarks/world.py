@@ -70,7 +70,7 @@ def fresh_world() -> Iterator[World]:
     try:
         servers = embedded.start(VAR)
         assert servers.database_url and servers.redis_url
-        app = create_app(Settings(servers.database_url, servers.redis_url, VAR))
+        app = create_app(Settings(servers.database_url, servers.redis_url, VAR, b"only for benchmarks, of 32 bytes."))
         owner = create_engine(normal_url(servers.database_url), isolation_level="AUTOCOMMIT")
         with app.app_context():
             set_up_database()

@@ -5,6 +5,7 @@
 | `DATABASE_URL` | embedded PostgreSQL under `var/` | PostgreSQL 16 or newer, a login that owns the database |
 | `REDIS_URL` | embedded Redis under `var/` | job queue; postings do not depend on it |
 | `CLEARINGHOUSE_VAR` | `var` | where the embedded servers and all output files are kept |
+| `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens and wallet codes are derived from it |
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenants.foundation import embedded
+from tenants.foundation.secret_key import load_secret_key
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Settings:
     database_url: str
     redis_url: str
     var: Path
+    secret_key: bytes
 
 
 def say_on_console(sentence: str) -> None:
@@ -38,4 +41,4 @@ def load_settings() -> Settings:
         database_url = database_url or servers.database_url
         redis_url = redis_url or servers.redis_url
     assert database_url and redis_url
-    return Settings(database_url, redis_url, var)
+    return Settings(database_url, redis_url, var, load_secret_key(var))
