@@ -25,7 +25,7 @@ from sqlalchemy import Engine, create_engine, text
 from clearinghouse.app import create_app
 from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
-from clearinghouse.programme.service import NewProgramme
+from clearinghouse.programme.rules import Terms
 from tenants.credentials.service import hash_key
 from tenants.foundation import embedded
 from tenants.foundation.config import Settings
@@ -93,7 +93,7 @@ def make_network(world: World, code: str, opened_on: date, **overrides: Any) -> 
         "redemption_rate": Decimal(1),
         **overrides,
     }
-    programme = NewProgramme(Decimal(1), Decimal(100), "P12M")
+    programme = Terms(Decimal(1), Decimal(100), "P12M")
     tenant_id, _ = open_network(NewNetwork(code=code, opened_on=opened_on, **fields), programme)
     return tenant_id
 

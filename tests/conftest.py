@@ -11,7 +11,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -27,7 +27,7 @@ from werkzeug.test import TestResponse
 from clearinghouse.app import create_app
 from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
-from clearinghouse.programme.service import NewProgramme
+from clearinghouse.programme.rules import Terms
 from settlement.windows.web import settlement
 from tenants.credentials.service import TERMINAL, create_credential
 from tenants.foundation import embedded
@@ -156,12 +156,9 @@ def a_card_number() -> str:
 def make_network(context: APIFlask) -> Callable[..., NetworkForTests]:
     def make(**overrides: Any) -> NetworkForTests:
         code = f"net-{next(numbers)}-{uuid4().hex[:6]}"
-        programme = NewProgramme(
-            overrides.pop("base_rate", Decimal(1)),
-            overrides.pop("redemption_value", Decimal(100)),
-            overrides.pop("expiry_policy", "P6M"),
-        )
-        fields = {
+        terms = {"base_rate": Decimal(1), "redemption_value": Decimal(100), "expiry_policy": "P6M"}
+        terms |= {term.name: overrides.pop(term.name) for term in fields(Terms) if term.name in overrides}
+        directory = {
             "code": code,
             "name": f"Network {code}",
             "time_zone": "UTC",
@@ -172,7 +169,7 @@ def make_network(context: APIFlask) -> Callable[..., NetworkForTests]:
             "days_accepted_late": 2000,
             **overrides,
         }
-        tenant_id, hq_key = open_network(NewNetwork(**fields), programme)
+        tenant_id, hq_key = open_network(NewNetwork(**directory), Terms(**terms))
         return NetworkForTests(context, tenant_id, code, hq_key)
 
     return make

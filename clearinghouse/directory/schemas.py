@@ -9,6 +9,7 @@ from typing import Any
 from apiflask import Schema
 from marshmallow import ValidationError, fields, validate
 
+from clearinghouse.programme.rules import CHARGED_TO, LIMITED, RETURN_POLICIES, SPANS
 from tenants.foundation.errors import InvalidInput
 from tenants.foundation.web import rows_of
 from tenants.members.service import REFERENCE_PATTERN, check_card_number, check_reference
@@ -50,9 +51,9 @@ def card_number_field(**metadata: str) -> fields.String:
     return fields.String(validate=passes(check_card_number), metadata=metadata)
 
 
-def rate_field(example: str, **metadata: str) -> fields.Decimal:
+def rate_field(example: str, required: bool = True, **metadata: str) -> fields.Decimal:
     metadata = {"example": example, **metadata}
-    return fields.Decimal(required=True, as_string=True, validate=passes(check_rate), metadata=metadata)
+    return fields.Decimal(required=required, as_string=True, validate=passes(check_rate), metadata=metadata)
 
 
 class NewParticipantSchema(Schema):
@@ -91,7 +92,20 @@ class NewCardSchema(Schema):
     number = card_number_field(description="8 to 19 digits with a Luhn check digit; made up when left out")
 
 
-class NewVersionSchema(Schema):
+class VelocityLimitsSchema(Schema):
+    velocity_limits = fields.Dict(
+        keys=fields.String(validate=validate.OneOf(LIMITED)),
+        values=fields.Dict(
+            keys=fields.String(validate=validate.OneOf(SPANS)),
+            values=fields.Dict(
+                keys=fields.String(validate=validate.OneOf(["count", "points"])), values=fields.Integer(strict=True)
+            ),
+        ),
+        metadata={"description": "Redemptions at most", "example": {"member": {"day": {"count": 5, "points": 5000}}}},
+    )
+
+
+class NewVersionSchema(VelocityLimitsSchema):
     effective_from = fields.AwareDateTime(
         required=True,
         validate=validate.Range(max=MOMENT_LIMIT, max_inclusive=False),
@@ -105,6 +119,26 @@ class NewVersionSchema(Schema):
             "description": "P6M: to the end of the sixth month after; P90D: 90 days; or never",
             "example": "P6M",
         },
+    )
+    minimum_points = fields.Integer(strict=True, metadata={"description": "The least that can be redeemed at once"})
+    step_points = fields.Integer(strict=True, metadata={"description": "Redemptions are multiples of it"})
+    maximum_share = rate_field("0.5", required=False, description="Of a bill, that points may pay")
+    return_policy = fields.String(
+        validate=validate.OneOf(RETURN_POLICIES),
+        metadata={
+            "description": "Spent points that a return would take back: the member owes, or the store bears them"
+        },
+    )
+    return_grace_days = fields.Integer(
+        strict=True, metadata={"description": "For points given back to an expired lot"}
+    )
+    offline_limit = fields.Integer(strict=True, metadata={"description": "Points an offline redemption is good for"})
+    offline_charged_to = fields.String(validate=validate.OneOf(CHARGED_TO))
+    pin_from = fields.Integer(
+        strict=True, allow_none=True, metadata={"description": "Minor units from which a PIN is asked for"}
+    )
+    code_from = fields.Integer(
+        strict=True, allow_none=True, metadata={"description": "Minor units from which a wallet code is asked for"}
     )
 
 
@@ -194,6 +228,16 @@ class VersionSchema(Schema):
     base_rate = fields.String(metadata={"description": "Points per currency unit spent"})
     redemption_value = fields.String(metadata={"description": "Points per currency unit given"})
     expiry_policy = fields.String()
+    minimum_points = fields.Integer()
+    step_points = fields.Integer()
+    maximum_share = fields.String()
+    return_policy = fields.String()
+    return_grace_days = fields.Integer()
+    offline_limit = fields.Integer()
+    offline_charged_to = fields.String()
+    pin_from = fields.Integer(allow_none=True)
+    code_from = fields.Integer(allow_none=True)
+    velocity_limits = fields.Dict()
     created_at = fields.String()
 
 

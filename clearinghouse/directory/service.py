@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from clearinghouse.ledger.queries import balance_of
+from clearinghouse.programme.service import terms_of
 from clearinghouse.programme.tables import ProgrammeVersion
 from tenants.credentials.tables import Credential
 from tenants.foundation import clock, ids
@@ -126,12 +128,11 @@ def card_with_balance(tenant_id: UUID, number: str) -> dict[str, Any]:
 
 
 def show_version(version: ProgrammeVersion) -> dict[str, Any]:
+    terms = vars(terms_of(version))
     return {
         "version": version.version,
         "effective_from": show_moment(version.effective_from),
-        "base_rate": show_rate(version.base_rate),
-        "redemption_value": show_rate(version.redemption_value),
-        "expiry_policy": version.expiry_policy,
+        **{name: show_rate(term) if isinstance(term, Decimal) else term for name, term in terms.items()},
         "created_at": show_moment(version.created_at),
     }
 

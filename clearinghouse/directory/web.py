@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +48,7 @@ from clearinghouse.directory.service import (
     show_terminal,
     show_version,
 )
-from clearinghouse.programme.service import NewProgramme, add_version, list_versions
+from clearinghouse.programme.service import add_version, list_versions, terms_of
 from tenants.credentials.service import (
     HQ,
     TERMINAL,
@@ -314,10 +315,12 @@ def post_card_replace(principal: Principal, number: str, body: dict[str, Any]) -
 def post_version(principal: Principal, body: dict[str, Any]) -> Response:
     """Announce a version of the programme
 
-    From `effective_from` on, purchases earn and points redeem by it. A version is never changed afterwards.
+    From `effective_from` on, purchases earn and points redeem by it. What is left out stays as in the newest
+    version. A version is never changed afterwards.
     """
     effective_from = body.pop("effective_from")
-    number = add_version(principal.tenant_id, NewProgramme(**body), effective_from)
+    newest = terms_of(list_versions(principal.tenant_id)[-1])
+    number = add_version(principal.tenant_id, replace(newest, **body), effective_from)
     return answer(show_version(list_versions(principal.tenant_id)[number - 1]), 201)
 
 

@@ -27,50 +27,110 @@ class Finding:
     found: str
 
 
-MOVEMENTS_OF_LOTS = """
-    WITH movements AS (
-        SELECT target_id AS lot_id, points AS remaining, 0 AS expired,
-               CASE WHEN source = 'issued' THEN points ELSE 0 END AS opened
+# Points that a transfer's postings move, by its kind; repaying a deficit or expiring what was left is beside it.
+POINTS_OF_KINDS = """CASE t.kind
+    WHEN 'accrual' THEN p.source = 'issued'
+    WHEN 'redemption' THEN p.target = 'recovered'
+    WHEN 'capture' THEN p.target = 'recovered'
+    WHEN 'accrual_reversal' THEN p.target = 'issued'
+    WHEN 'redemption_reversal' THEN p.source = 'recovered'
+    WHEN 'expiry' THEN p.target = 'expired'
+    WHEN 'hold' THEN p.target = 'held'
+    WHEN 'void' THEN p.source = 'held'
+    WHEN 'hold_expiry' THEN p.source = 'held'
+    WHEN 'merge_out' THEN p.source = 'lot'
+    WHEN 'merge_in' THEN p.target = 'lot' END"""
+
+# A lot is opened by the first posting into it: by an accrual, or by a reversal that has no lot to give back to.
+OPENED_LOTS = """
+    opened AS (
+        SELECT DISTINCT ON (p.target_id) p.target_id AS lot_id, t.member_id, p.funder_id, p.transfer_id,
+               p.business_date AS issued_on, p.points
+        FROM ledger.postings p JOIN ledger.transfers t USING (tenant_id, transfer_id)
+        WHERE p.target = 'lot' AND p.source IN ('issued', 'recovered') AND p.expires_on IS NOT NULL
+        ORDER BY p.target_id, p.source <> 'issued', t.posted_at, t.sequence
+    )
+"""
+MOVEMENTS_OF_LOTS = f"""
+    WITH {OPENED_LOTS}, movements AS (
+        SELECT target_id AS lot_id, points AS remaining, 0 AS expired, 0 AS held
         FROM ledger.postings WHERE target = 'lot'
         UNION ALL
-        SELECT source_id, -points, CASE WHEN target = 'expired' THEN points ELSE 0 END, 0
+        SELECT source_id, -points, CASE WHEN target = 'expired' THEN points ELSE 0 END,
+               CASE WHEN target = 'held' THEN points ELSE 0 END
         FROM ledger.postings WHERE source = 'lot'
         UNION ALL
-        SELECT source_id, 0, -points, 0 FROM ledger.postings WHERE source = 'expired'
+        SELECT source_id, 0, CASE WHEN source = 'expired' THEN -points ELSE 0 END,
+               CASE WHEN source = 'held' THEN -points ELSE 0 END
+        FROM ledger.postings WHERE source IN ('expired', 'held')
     ), recomputed AS (
-        SELECT lot_id, sum(opened) AS points, sum(remaining) AS remaining, sum(expired) AS expired
+        SELECT lot_id, sum(remaining) AS remaining, sum(expired) AS expired, sum(held) AS held
         FROM movements GROUP BY lot_id
     )
 """
 
 CHECKS = {
-    "lot origins": """
-        SELECT 'lot ' || coalesce(p.target_id, l.lot_id),
-               concat_ws(' ', t.member_id, p.funder_id, p.transfer_id, p.business_date, p.expires_on),
-               concat_ws(' ', l.member_id, l.funder_id, l.transfer_id, l.issued_on, l.expires_on)
-        FROM (SELECT * FROM ledger.postings WHERE source = 'issued') AS p
-        JOIN ledger.transfers t USING (tenant_id, transfer_id)
-        FULL JOIN ledger.lots l ON l.lot_id = p.target_id
-        WHERE (t.member_id, p.funder_id, p.transfer_id, p.business_date, p.expires_on)
-              IS DISTINCT FROM (l.member_id, l.funder_id, l.transfer_id, l.issued_on, l.expires_on)
+    "lot origins": f"""
+        WITH {OPENED_LOTS}
+        SELECT 'lot ' || coalesce(o.lot_id, l.lot_id),
+               concat_ws(' ', m.member_id, o.funder_id, o.transfer_id, o.issued_on, o.points),
+               concat_ws(' ', l.member_id, l.funder_id, l.transfer_id, l.issued_on, l.points)
+        FROM opened o
+        LEFT JOIN tenants.members born ON born.member_id = o.member_id
+        LEFT JOIN tenants.members m ON m.member_id = coalesce(born.merged_into_member_id, born.member_id)
+        FULL JOIN ledger.lots l USING (lot_id)
+        WHERE (m.member_id, o.funder_id, o.transfer_id, o.issued_on, o.points)
+              IS DISTINCT FROM (l.member_id, l.funder_id, l.transfer_id, l.issued_on, l.points)
+    """,
+    "lot expiries": """
+        SELECT 'lot ' || l.lot_id, p.expires_on::text, l.expires_on::text
+        FROM ledger.lots l LEFT JOIN (
+            SELECT target_id, max(expires_on) AS expires_on
+            FROM ledger.postings WHERE target = 'lot' AND expires_on IS NOT NULL GROUP BY target_id
+        ) AS p ON p.target_id = l.lot_id
+        WHERE p.expires_on IS DISTINCT FROM l.expires_on
     """,
     "lots": MOVEMENTS_OF_LOTS
     + """
         SELECT 'lot ' || coalesce(r.lot_id, l.lot_id),
-               concat_ws(' ', r.points, r.remaining, r.expired) AS expected,
-               concat_ws(' ', l.points, l.remaining, l.expired) AS found
+               concat_ws(' ', r.remaining, r.expired) AS expected,
+               concat_ws(' ', l.remaining, l.expired) AS found
         FROM recomputed r FULL JOIN ledger.lots l USING (lot_id)
-        WHERE (r.points, r.remaining, r.expired) IS DISTINCT FROM (l.points, l.remaining, l.expired)
+        WHERE (r.remaining, r.expired) IS DISTINCT FROM (l.remaining, l.expired)
     """,
     "wallet balances": MOVEMENTS_OF_LOTS
     + """
         , by_member AS (
-            SELECT l.member_id, sum(r.remaining) AS balance
+            SELECT l.member_id, sum(r.remaining) AS balance, sum(r.held) AS held
             FROM recomputed r JOIN ledger.lots l USING (lot_id) GROUP BY l.member_id
         )
-        SELECT 'member ' || w.member_id, coalesce(m.balance, 0)::text, w.balance::text
+        SELECT 'member ' || w.member_id, concat_ws(' ', coalesce(m.balance, 0), coalesce(m.held, 0)),
+               concat_ws(' ', w.balance, w.held)
         FROM ledger.wallets w LEFT JOIN by_member m USING (member_id)
-        WHERE coalesce(m.balance, 0) <> w.balance
+        WHERE (coalesce(m.balance, 0), coalesce(m.held, 0)) <> (w.balance, w.held)
+    """,
+    "holds": """
+        SELECT 'hold ' || coalesce(h.hold_id, t.transfer_id), concat_ws(' ', t.transfer_id, r.kind, r.transfer_id),
+               concat_ws(' ', h.hold_id, h.state, h.resolved_by)
+        FROM (SELECT * FROM ledger.transfers WHERE kind = 'hold') AS t
+        LEFT JOIN ledger.transfers r ON r.refers_to_transfer_id = t.transfer_id
+        FULL JOIN ledger.holds h ON h.hold_id = t.transfer_id
+        WHERE (t.transfer_id, r.transfer_id) IS DISTINCT FROM (h.hold_id, h.resolved_by)
+           OR h.state IS DISTINCT FROM coalesce(ledger.next_hold_state(r.kind::text, 'held'), 'held')
+    """,
+    "reversals": """
+        SELECT 'transfer ' || o.transfer_id, 'at most ' || concat_ws(' ', o.points, o.amount),
+               concat_ws(' ', sum(r.points), sum(r.amount))
+        FROM ledger.transfers r JOIN ledger.transfers o ON o.transfer_id = r.reverses_transfer_id
+        GROUP BY o.transfer_id, o.points, o.amount
+        HAVING sum(r.points) > o.points OR sum(r.amount) > o.amount
+    """,
+    "merges": """
+        SELECT 'account ' || account, '0', sum(points)::text FROM (
+            SELECT source_id AS account, -points AS points FROM ledger.postings WHERE source = 'moved'
+            UNION ALL
+            SELECT target_id, points FROM ledger.postings WHERE target = 'moved'
+        ) AS moved GROUP BY account HAVING sum(points) <> 0
     """,
     "wallet deficits": """
         WITH recomputed AS (
@@ -84,13 +144,13 @@ CHECKS = {
         FROM ledger.wallets w LEFT JOIN recomputed r USING (member_id)
         WHERE coalesce(r.deficit, 0) <> w.deficit
     """,
-    "transfer points": """
+    "transfer points": f"""
         WITH recomputed AS (
-            SELECT transfer_id,
-                   sum(points) FILTER (WHERE NOT (source = 'lot' AND target = 'deficit')) AS points,
-                   sum(CASE WHEN source = 'deficit' THEN points
-                            WHEN target = 'deficit' THEN -points ELSE 0 END) AS owed
-            FROM ledger.postings GROUP BY transfer_id
+            SELECT p.transfer_id,
+                   sum(p.points) FILTER (WHERE {POINTS_OF_KINDS}) AS points,
+                   sum(CASE WHEN p.source = 'deficit' THEN p.points
+                            WHEN p.target = 'deficit' THEN -p.points ELSE 0 END) AS owed
+            FROM ledger.postings p JOIN ledger.transfers t USING (tenant_id, transfer_id) GROUP BY p.transfer_id
         )
         SELECT 'transfer ' || t.transfer_id,
                concat_ws(' ', coalesce(r.points, 0), coalesce(r.owed, 0)),
@@ -110,11 +170,18 @@ CHECKS = {
                    sum(CASE WHEN target = 'recovered' THEN points ELSE -points END) AS points
             FROM ledger.postings WHERE target = 'recovered' OR source = 'recovered' GROUP BY 1, 2
         ), by_lot AS (
-            SELECT l.funder_id, CASE WHEN p.target = 'recovered' THEN p.target_id ELSE p.source_id END AS redeemer_id,
-                   sum(CASE WHEN p.target = 'recovered' THEN p.points ELSE -p.points END) AS points
-            FROM ledger.postings p
-            JOIN ledger.lots l ON l.lot_id = CASE WHEN p.target = 'recovered' THEN p.source_id ELSE p.target_id END
-            WHERE p.target = 'recovered' OR p.source = 'recovered' GROUP BY 1, 2
+            -- What no lot covered was advanced by head office or borne by the store.
+            SELECT coalesce(l.funder_id, CASE WHEN account = 'borne' THEN account_id ELSE p.tenant_id END) AS funder_id,
+                   redeemer_id, sum(p.points) AS points
+            FROM (
+                SELECT tenant_id, source AS account, source_id AS account_id, target_id AS redeemer_id, points
+                FROM ledger.postings WHERE target = 'recovered'
+                UNION ALL
+                SELECT tenant_id, target, target_id, source_id, -points
+                FROM ledger.postings WHERE source = 'recovered'
+            ) AS p
+            LEFT JOIN ledger.lots l ON l.lot_id = account_id AND account IN ('lot', 'held')
+            GROUP BY 1, 2
         )
         SELECT 'issued by ' || funder_id || ' redeemed at ' || redeemer_id,
                coalesce(a.points, 0)::text, coalesce(b.points, 0)::text

@@ -53,6 +53,7 @@ class TransferRecord(NamedTuple):
     terminal_id: UUID
     order_ref: str | None
     reverses_transfer_id: UUID | None
+    refers_to_transfer_id: UUID | None
     amount: int
     points: int
     deficit_change: int
@@ -94,6 +95,7 @@ class Grant:
 
 
 def accrual(grants: Sequence[Grant], amount: int, programme_version: int, card: str, **common: Any) -> Event:
+    """`purchase_lines`, {line, amount, rate: points per minor unit} each, lets a return name lines."""
     return {
         "kind": "accrual",
         "card": card,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Computed, Enum, ForeignKeyConstraint, Index, SmallInteger, text
+from sqlalchemy import Computed, Enum, ForeignKeyConstraint, Index, Numeric, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.foundation.columns import (
@@ -18,11 +21,15 @@ from tenants.foundation.columns import (
     OptionalBytes,
     OptionalWords,
     Points,
+    Words,
 )
 from tenants.foundation.database import Base
 
-TRANSFER_KINDS = ("accrual", "redemption", "accrual_reversal", "redemption_reversal", "expiry")
-ACCOUNT_KINDS = ("issued", "lot", "recovered", "expired", "deficit")
+TRANSFER_KINDS = (
+    *("accrual", "redemption", "accrual_reversal", "redemption_reversal", "expiry"),
+    *("hold", "capture", "void", "hold_expiry", "merge_out", "merge_in"),
+)
+ACCOUNT_KINDS = ("issued", "lot", "recovered", "expired", "deficit", "held", "borne", "moved")
 
 transfer_kind = Enum(*TRANSFER_KINDS, name="transfer_kind", schema="ledger")
 account_kind = Enum(*ACCOUNT_KINDS, name="account_kind", schema="ledger")
@@ -32,7 +39,10 @@ TRANSFER = ["ledger.transfers.tenant_id", "ledger.transfers.transfer_id"]
 
 
 class Books(Base):
-    """Months from `first_open_month` on are open; they close in turn."""
+    """Months from `first_open_month` on are open; they close in turn.
+
+    `events_wanted`: postings write to the outbox.
+    """
 
     __tablename__ = "books"
     __table_args__ = (
@@ -42,12 +52,15 @@ class Books(Base):
 
     tenant_id: Mapped[Key]
     first_open_month: Mapped[Day]
+    events_wanted: Mapped[bool]
 
 
 class Wallet(Base):
     """The one row of a member that a posting locks.
 
-    `balance` is what is left in all lots, in points; `deficit` what the member owes, in points.
+    In points: `balance` is what is left in all lots, `held` what holds have taken out of them for a while, `deficit`
+    what the member owes. `last_code_step` is that of the newest wallet code that was used. A wallet whose member was
+    merged into another is empty for ever.
     """
 
     __tablename__ = "wallets"
@@ -60,6 +73,9 @@ class Wallet(Base):
     member_id: Mapped[Key]
     balance: Mapped[Points]
     deficit: Mapped[Points]
+    held: Mapped[Points]
+    last_code_step: Mapped[Points]
+    merged_into_member_id: Mapped[UUID | None]
     chain_length: Mapped[Points]
     chain_head: Mapped[Bytes]
 
@@ -68,20 +84,21 @@ class Transfer(Base):
     """One immutable event.
 
     `points` and `amount` are never negative: the kind tells which way they go. `deficit_change` is
-    positive when the member came to owe points, negative when owed points were repaid.
+    positive when the member came to owe points, negative when owed points were repaid. `refers_to_transfer_id` is the
+    hold that was resolved, or the other half of a merge.
     """
 
     __tablename__ = "transfers"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "reverses_transfer_id"], TRANSFER),
+        ForeignKeyConstraint(["tenant_id", "refers_to_transfer_id"], TRANSFER),
         Index("transfers_idempotency_key", "tenant_id", "terminal_id", "idempotency_key", unique=True),
         Index("transfers_order_key", "tenant_id", "store_id", "order_ref", "kind", unique=True),
         Index("transfers_chain_key", "tenant_id", "member_id", "sequence", unique=True),
         Index(
-            "transfers_reverses_key",
+            "transfers_reverses_idx",
             "tenant_id",
             "reverses_transfer_id",
-            unique=True,
             postgresql_where=text("reverses_transfer_id IS NOT NULL"),
         ),
         Index("transfers_store_idx", "tenant_id", "store_id", "transfer_id"),
@@ -98,6 +115,7 @@ class Transfer(Base):
     terminal_id: Mapped[UUID]
     order_ref: Mapped[OptionalWords]
     reverses_transfer_id: Mapped[UUID | None]
+    refers_to_transfer_id: Mapped[UUID | None]
     amount: Mapped[MinorUnits]
     points: Mapped[Points]
     deficit_change: Mapped[Points]
@@ -147,9 +165,9 @@ class Lot(Base):
 class Posting(Base):
     """Points that moved from account `(source, source_id)` to account `(target, target_id)`.
 
-    The id of an account is that of a store or the network (issued), a store (recovered), a lot (lot,
-    expired) or a member (deficit). `funder_id` is who issued the points that moved; `expires_on`
-    is that of the lot which the posting opens, if it opens one.
+    The id of an account is that of a store or the network (issued), a store (recovered, borne), a lot (lot, held,
+    expired, moved) or a member (deficit, moved). `funder_id` is who issued the points that moved; `expires_on` is
+    what the posting sets a lot's to, by opening it or by giving it a grace period.
     """
 
     __tablename__ = "postings"
@@ -170,3 +188,53 @@ class Posting(Base):
     funder_id: Mapped[UUID]
     points: Mapped[Points]
     expires_on: Mapped[Day | None]
+
+
+class PurchaseLine(Base):
+    """A line of a purchase, or under a reversal's id what came back of it. `rate`: points per minor unit."""
+
+    __tablename__ = "purchase_lines"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "transfer_id"], TRANSFER), {"schema": "ledger"})
+
+    tenant_id: Mapped[Key]
+    transfer_id: Mapped[Key]
+    line: Mapped[str] = mapped_column(Text, primary_key=True)
+    amount: Mapped[MinorUnits]
+    rate: Mapped[Decimal] = mapped_column(Numeric(20, 10))
+
+
+class Hold(Base):
+    """Points set aside: held, then captured, voided or expired, once. The id is that of its first transfer."""
+
+    __tablename__ = "holds"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "hold_id"], TRANSFER),
+        ForeignKeyConstraint(["tenant_id", "resolved_by"], TRANSFER),
+        Index("holds_expiry_idx", "tenant_id", "expires_at", postgresql_where=text("state = 'held'")),
+        Index("holds_member_idx", "tenant_id", "member_id", postgresql_where=text("state = 'held'")),
+        {"schema": "ledger"},
+    )
+
+    tenant_id: Mapped[Key]
+    hold_id: Mapped[Key]
+    member_id: Mapped[UUID]
+    state: Mapped[Words]
+    expires_at: Mapped[Moment]
+    resolved_by: Mapped[UUID | None]
+
+
+class OutboxEvent(Base):
+    """Something that others want to be told of: a transfer, or anything else by `type` and `payload`.
+
+    Whoever has carried it on deletes it.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = {"schema": "ledger"}
+
+    tenant_id: Mapped[Key]
+    event_id: Mapped[Key]
+    transfer_id: Mapped[UUID | None]
+    type: Mapped[OptionalWords]
+    payload: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    created_at: Mapped[Moment]

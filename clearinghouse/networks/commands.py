@@ -9,7 +9,7 @@ from clearinghouse.directory.service import show_network
 from clearinghouse.health.service import newest_revision
 from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
-from clearinghouse.programme.service import NewProgramme
+from clearinghouse.programme.rules import Terms
 from tenants.foundation import clock, ids
 from tenants.foundation.console import DAY, DECIMAL, err, json_option, print_fields, print_rows, with_app
 from tenants.foundation.database import unit_of_work
@@ -122,7 +122,7 @@ def create_network(
         days_accepted_late,
         close_grace_days,
     )
-    tenant_id, key = open_network(new, NewProgramme(base_rate, redemption_value, expiry_policy))
+    tenant_id, key = open_network(new, Terms(base_rate, redemption_value, expiry_policy))
     print_fields({"network_id": ids.show(ids.NETWORK, tenant_id), "code": code, "hq_key": key}, as_json)
     err.print("Keep the hq key: it is shown only now. It opens the whole network to whoever has it.", soft_wrap=True)
 

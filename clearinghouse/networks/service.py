@@ -5,7 +5,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from clearinghouse.ledger.service import ensure_partitions_ahead, open_books
-from clearinghouse.programme.service import NewProgramme, check_programme, make_version
+from clearinghouse.programme.rules import Terms
+from clearinghouse.programme.service import check_programme, make_version
 from tenants.credentials.service import HQ, make_credential
 from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
@@ -13,10 +14,10 @@ from tenants.foundation.months import month_of
 from tenants.networks.service import NewNetwork, check_network, make_network
 
 
-def open_network(network: NewNetwork, programme: NewProgramme) -> tuple[UUID, str]:
+def open_network(network: NewNetwork, terms: Terms) -> tuple[UUID, str]:
     """A network with books, its first programme and a head office key; its id and the key, shown only here."""
     check_network(network)
-    check_programme(programme)
+    check_programme(terms)
     first_month = month_of(network.opened_on)
     ensure_partitions_ahead(first_month)
     opening = datetime.combine(network.opened_on, datetime.min.time(), ZoneInfo(network.time_zone))
@@ -26,5 +27,5 @@ def open_network(network: NewNetwork, programme: NewProgramme) -> tuple[UUID, st
         session.add(make_network(tenant_id, network))
         session.flush()
         open_books(tenant_id, first_month)
-        session.add_all([make_version(tenant_id, 1, programme, opening), credential])
+        session.add_all([make_version(tenant_id, 1, terms, opening), credential])
     return tenant_id, key

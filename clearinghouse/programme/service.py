@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import fields
 from datetime import datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 from flask import current_app
 from sqlalchemy import select
 
-from clearinghouse.programme.rules import Programme, parse_policy
+from clearinghouse.programme.rules import Programme, Terms, check_terms
 from clearinghouse.programme.tables import ProgrammeVersion
 from tenants.foundation import clock
 from tenants.foundation.database import unit_of_work
@@ -28,30 +27,25 @@ def list_versions(tenant_id: UUID) -> list[ProgrammeVersion]:
         return list(session.scalars(select(ProgrammeVersion).order_by(ProgrammeVersion.version)))
 
 
-@dataclass(frozen=True)
-class NewProgramme:
-    """`base_rate` points per currency unit spent, `redemption_value` points per currency unit given."""
-
-    base_rate: Decimal
-    redemption_value: Decimal
-    expiry_policy: str
-
-
-def check_programme(new: NewProgramme) -> None:
-    parse_policy(new.expiry_policy)
-    check_rate(new.base_rate)
-    check_rate(new.redemption_value)
-    if not new.redemption_value:
+def check_programme(terms: Terms) -> None:
+    check_terms(terms)
+    check_rate(terms.base_rate)
+    check_rate(terms.redemption_value)
+    if not terms.redemption_value:
         raise InvalidInput("redemption_value must be more than 0.", code="invalid_rate")
 
 
-def add_version(tenant_id: UUID, new: NewProgramme, effective_from: datetime) -> int:
+def terms_of(version: ProgrammeVersion) -> Terms:
+    return Terms(**{term.name: getattr(version, term.name) for term in fields(Terms)})
+
+
+def add_version(tenant_id: UUID, terms: Terms, effective_from: datetime) -> int:
     """The number of the new version.
 
     A version can't begin before the one before it, nor in the past: what has been earned stays
     explained by the version that was in force.
     """
-    check_programme(new)
+    check_programme(terms)
     with unit_of_work(tenant_id) as session:
         versions = session.scalars(select(ProgrammeVersion).order_by(ProgrammeVersion.version)).all()
         soonest = clock.now() + timedelta(seconds=CACHE_SECONDS)
@@ -59,20 +53,18 @@ def add_version(tenant_id: UUID, new: NewProgramme, effective_from: datetime) ->
             raise InvalidInput(
                 "A new version must take effect in the future, after the one before it.", code="version_too_early"
             )
-        version = make_version(tenant_id, len(versions) + 1, new, effective_from)
+        version = make_version(tenant_id, len(versions) + 1, terms, effective_from)
         session.add(version)
     return version.version
 
 
-def make_version(tenant_id: UUID, number: int, new: NewProgramme, effective_from: datetime) -> ProgrammeVersion:
+def make_version(tenant_id: UUID, number: int, terms: Terms, effective_from: datetime) -> ProgrammeVersion:
     return ProgrammeVersion(
         tenant_id=tenant_id,
         version=number,
         effective_from=effective_from,
-        base_rate=new.base_rate,
-        redemption_value=new.redemption_value,
-        expiry_policy=new.expiry_policy,
         created_at=clock.now(),
+        **vars(terms),
     )
 
 
@@ -102,6 +94,6 @@ def load_versions(tenant_id: UUID) -> Versions:
     with unit_of_work(tenant_id):
         digits = minor_digits(get_network(tenant_id).currency)
     return [
-        (v.effective_from, Programme(v.version, v.base_rate, v.redemption_value, v.expiry_policy, digits))
-        for v in list_versions(tenant_id)
+        (version.effective_from, Programme(version.version, terms_of(version), digits))
+        for version in list_versions(tenant_id)
     ]

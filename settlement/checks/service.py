@@ -56,7 +56,7 @@ def check_window(session: Unit, window: Window, opening_outstanding: int) -> lis
 def published_days(session: Unit, month: date) -> dict[tuple[UUID, date], StoreDay]:
     rows = session.scalars(select(DayRow).where(DayRow.month == month))
     return {
-        (row.store_id, row.day): StoreDay(row.store_id, row.day, row.issued, row.recovered, row.expired)
+        (row.store_id, row.day): StoreDay(row.store_id, row.day, row.issued, row.recovered, row.expired, row.borne)
         for row in rows
     }
 

@@ -16,7 +16,7 @@ from flask import current_app
 from clearinghouse.imports.service import import_purchases
 from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
-from clearinghouse.programme.service import NewProgramme
+from clearinghouse.programme.rules import Terms
 from settlement.demo import dataset
 from settlement.windows.service import close_month, find_window, list_windows
 from settlement.windows.tables import Window
@@ -36,7 +36,7 @@ NETWORK = NewNetwork(
     opened_on=date(2017, 1, 1),
 )
 # 1 point for each whole dollar, 100 points pay for one dollar.
-PROGRAMME = NewProgramme(base_rate=Decimal(1), redemption_value=Decimal(100), expiry_policy="P6M")
+PROGRAMME = Terms(base_rate=Decimal(1), redemption_value=Decimal(100), expiry_policy="P6M")
 
 
 def prepare_demo() -> tuple[UUID, dict[date, Path], int]:

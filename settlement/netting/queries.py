@@ -19,7 +19,8 @@ from tenants.foundation.database import Unit
 IN_PARALLEL = text("SET LOCAL parallel_tuple_cost = 0.001")
 
 # Which store a posting belongs to: the store whose account it touches, else the funder of the points. An issuing
-# account gives points; the other two take them.
+# account gives points; the other two take them. What a store bears can stand beside another store's account, so that is
+# a group of its own.
 DAYS = text("""
     SELECT CASE WHEN source IN ('issued', 'recovered') THEN source_id
                 WHEN target IN ('issued', 'recovered') THEN target_id
@@ -30,9 +31,12 @@ DAYS = text("""
            sum(CASE WHEN target = 'recovered' THEN points
                     WHEN source = 'recovered' THEN -points ELSE 0 END)::bigint AS recovered,
            sum(CASE WHEN target = 'expired' THEN points
-                    WHEN source = 'expired' THEN -points ELSE 0 END)::bigint AS expired
+                    WHEN source = 'expired' THEN -points ELSE 0 END)::bigint AS expired,
+           CASE WHEN source = 'borne' THEN source_id WHEN target = 'borne' THEN target_id END AS borne_by,
+           sum(CASE WHEN source = 'borne' THEN points
+                    WHEN target = 'borne' THEN -points ELSE 0 END)::bigint AS borne
     FROM ledger.postings WHERE settlement_month = :month
-    GROUP BY 1, 2
+    GROUP BY 1, 2, borne_by
 """)
 
 FLOWS = text("""
@@ -45,10 +49,10 @@ FLOWS = text("""
 
 # Tens of thousands of rows: as arrays, in one statement.
 WRITE_DAYS = text("""
-    INSERT INTO settlement.days (tenant_id, month, store_id, day, issued, recovered, expired)
+    INSERT INTO settlement.days (tenant_id, month, store_id, day, issued, recovered, expired, borne)
     SELECT tenants.current_tenant(), :month, * FROM unnest(
         CAST(:stores AS uuid[]), CAST(:days AS date[]), CAST(:issued AS bigint[]),
-        CAST(:recovered AS bigint[]), CAST(:expired AS bigint[]))
+        CAST(:recovered AS bigint[]), CAST(:expired AS bigint[]), CAST(:borne AS bigint[]))
 """)
 
 WRITE_FLOWS = text("""
@@ -57,19 +61,28 @@ WRITE_FLOWS = text("""
         CAST(:funders AS uuid[]), CAST(:stores AS uuid[]), CAST(:points AS bigint[]))
 """)
 
-# What members hold: the lots as they are now, less what later months did to them.
+# What members hold: the lots and holds as they are now less what is owed, less what later months did to them.
 OUTSTANDING_BY_LOTS = text("""
     SELECT (SELECT coalesce(sum(remaining), 0) FROM ledger.lots WHERE is_open)
-         - (SELECT coalesce(sum(deficit), 0) FROM ledger.wallets)
-         - (SELECT coalesce(sum(CASE WHEN target IN ('lot', 'deficit') THEN points ELSE 0 END
-                              - CASE WHEN source IN ('lot', 'deficit') THEN points ELSE 0 END), 0)
+         + (SELECT coalesce(sum(held - deficit), 0) FROM ledger.wallets)
+         - (SELECT coalesce(sum(CASE WHEN target IN ('lot', 'held', 'moved', 'deficit') THEN points ELSE 0 END
+                              - CASE WHEN source IN ('lot', 'held', 'moved', 'deficit') THEN points ELSE 0 END), 0)
             FROM ledger.postings WHERE settlement_month > :month)
 """)
 
 
 def points_by_day(session: Unit, month: date) -> list[StoreDay]:
-    days = [StoreDay(*row) for row in session.execute(DAYS, {"month": month})]
-    return [day for day in days if day.issued or day.recovered or day.expired]
+    days: dict[tuple[UUID, date], list[int]] = {}
+    for store_id, day, *points, borne_by, borne in session.execute(DAYS, {"month": month}):
+        add_to(days, (store_id, day), [*points, 0])
+        if borne_by is not None:
+            add_to(days, (borne_by, day), [0, 0, 0, borne])
+    return [StoreDay(*key, *points) for key, points in days.items() if any(points)]
+
+
+def add_to(days: dict[tuple[UUID, date], list[int]], key: tuple[UUID, date], points: list[int]) -> None:
+    sums = days.get(key)
+    days[key] = points if sums is None else [a + b for a, b in zip(sums, points, strict=True)]
 
 
 def flows(session: Unit, month: date) -> dict[tuple[UUID, UUID], int]:
@@ -90,6 +103,7 @@ def write_days(session: Unit, month: date, days: Sequence[StoreDay]) -> None:
         "issued": as_array(day.issued for day in days),
         "recovered": as_array(day.recovered for day in days),
         "expired": as_array(day.expired for day in days),
+        "borne": as_array(day.borne for day in days),
     }
     session.execute(WRITE_DAYS, {"month": month, **columns})
 

@@ -23,7 +23,9 @@ class StoreDay:
     """What the ledger says of one store and business date, in points.
 
     `issued` is net of what reversed accruals took back, `recovered` net of reversed redemptions, `expired` is of
-    points that this store issued. Each can be negative where more was reversed than posted.
+    points that this store issued. `borne` are points that the store answers for as if it had issued them: spent ones
+    that a return here could take back from nobody, and those of its offline redemptions that nothing covered. Each can
+    be negative where more was reversed than posted.
     """
 
     store_id: UUID
@@ -31,6 +33,7 @@ class StoreDay:
     issued: int
     recovered: int
     expired: int
+    borne: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Position:
     issued: int
     recovered: int
     expired: int
+    borne: int
     to_pay: int
     to_receive: int
 
@@ -50,7 +54,7 @@ class Position:
 
     @property
     def net_points(self) -> int:
-        return self.issued - self.recovered
+        return self.issued + self.borne - self.recovered
 
     @property
     def direction(self) -> str:
@@ -76,6 +80,7 @@ class Totals:
     issued: int
     recovered: int
     expired: int
+    borne: int
     opening_outstanding: int
     closing_outstanding: int
     hq_net: int
@@ -105,12 +110,14 @@ def position_of(store_id: UUID, days: Iterable[StoreDay], rates: Rates) -> Posit
     days = list(days)
     issued = sum(day.issued for day in days)
     recovered = sum(day.recovered for day in days)
+    borne = sum(day.borne for day in days)
     return Position(
         store_id,
         issued,
         recovered,
         expired=sum(day.expired for day in days),
-        to_pay=round_half_even(issued * rates.funding),
+        borne=borne,
+        to_pay=round_half_even((issued + borne) * rates.funding),
         to_receive=round_half_even(recovered * rates.redemption),
     )
 
@@ -132,15 +139,17 @@ def total_of(positions: Iterable[Position], opening_outstanding: int, rates: Rat
     issued = sum(p.issued for p in positions)
     recovered = sum(p.recovered for p in positions)
     expired = sum(p.expired for p in positions)
+    borne = sum(p.borne for p in positions)
     net = sum(p.net for p in positions)
     return Totals(
         issued,
         recovered,
         expired,
+        borne,
         opening_outstanding,
-        closing_outstanding=opening_outstanding + issued - recovered - expired,
+        closing_outstanding=opening_outstanding + issued + borne - recovered - expired,
         hq_net=-net,
-        rounding=net - (issued * rates.funding - recovered * rates.redemption),
+        rounding=net - ((issued + borne) * rates.funding - recovered * rates.redemption),
     )
 
 

@@ -22,6 +22,7 @@ class PositionRow(Base):
     month: Mapped[MonthKey]
     store_id: Mapped[Key]
     issued: Mapped[Points]
+    borne: Mapped[Points]
     recovered: Mapped[Points]
     expired: Mapped[Points]
     to_pay: Mapped[MinorUnits]
@@ -53,5 +54,6 @@ class DayRow(Base):
     store_id: Mapped[Key]
     day: Mapped[date] = mapped_column(primary_key=True)
     issued: Mapped[Points]
+    borne: Mapped[Points]
     recovered: Mapped[Points]
     expired: Mapped[Points]

@@ -19,6 +19,7 @@ POSITION_COLUMNS = [
     "issued",
     "recovered",
     "expired",
+    "borne",
     "net_points",
     "to_pay",
     "to_receive",
@@ -53,6 +54,7 @@ def position_row(line: StoreLine, currency: str) -> list[str]:
         str(position.issued),
         str(position.recovered),
         str(position.expired),
+        str(position.borne),
         str(position.net_points),
         plain_money(position.to_pay, currency),
         plain_money(position.to_receive, currency),
@@ -64,7 +66,7 @@ def position_row(line: StoreLine, currency: str) -> list[str]:
 
 def head_office_row(document: SettlementDocument) -> list[str]:
     net = plain_money(document.totals.hq_net, document.currency)
-    return [HEAD_OFFICE, "Head office", "", "", "", "", "", "", "", net, "", document.currency]
+    return [HEAD_OFFICE, "Head office", "", "", "", "", "", "", "", "", net, "", document.currency]
 
 
 def plain_money(minor: int, currency: str) -> str:

@@ -64,7 +64,7 @@ class StatementDocument:
     """One store's page of that month.
 
     `opening_outstanding` and `closing_outstanding` are the store's own points, issued and not yet recovered
-    anywhere nor expired; closing = opening + issued - own points recovered anywhere - expired. `days` has a
+    anywhere nor expired; closing = opening + issued + borne - own points recovered anywhere - expired. `days` has a
     line for every day of the month, after those of earlier days that events came late from. `counter_flows`
     holds the flows with this store on either side, except with itself.
     """

@@ -218,6 +218,7 @@ def outstanding_block(statement: StatementDocument) -> list[Flowable]:
         ["Issued", signed(position.issued)],
         ["Own points recovered anywhere", signed(-statement.own_points_recovered)],
         ["Expired", signed(-position.expired)],
+        *([["Borne", signed(position.borne)]] if position.borne else []),
         ["Closing outstanding", f"{statement.closing_outstanding:,}"],
     ]
     return [
@@ -231,7 +232,10 @@ def amount_block(statement: StatementDocument) -> list[Flowable]:
     position, settlement = statement.line.position, statement.settlement
     currency, rates = settlement.currency, settlement.rates
     funding, redemption = (major_rate(rate, currency) for rate in (rates.funding, rates.redemption))
-    to_pay = f"{position.issued:,} points issued {TIMES} funding rate {funding}"
+    charged = f"{position.issued:,} points issued"
+    if position.borne:
+        charged = f"{position.issued + position.borne:,} points issued and borne"
+    to_pay = f"{charged} {TIMES} funding rate {funding}"
     to_receive = f"{position.recovered:,} points recovered here {TIMES} redemption rate {redemption}"
     rows = [
         [product_label("To pay", to_pay), show_money(position.to_pay, currency)],

@@ -87,7 +87,7 @@ def load_store_lines(session: Unit, month: date, network_name: str) -> list[Stor
 
 
 def position_of_row(row: PositionRow) -> Position:
-    return Position(row.store_id, row.issued, row.recovered, row.expired, row.to_pay, row.to_receive)
+    return Position(row.store_id, row.issued, row.recovered, row.expired, row.borne, row.to_pay, row.to_receive)
 
 
 def totals_of(window: Window) -> Totals:
@@ -124,10 +124,10 @@ def load_statements(settlement: SettlementDocument, tenant_id: UUID, codes: set[
 
 
 def own_points_outstanding(session: Unit, month: date) -> dict[UUID, int]:
-    """By store: its points issued in the months before, not recovered anywhere nor expired in them."""
-    issued = select(PositionRow.store_id, func.sum(PositionRow.issued - PositionRow.expired)).where(
-        PositionRow.month < month
-    )
+    """By store: its points issued and borne in the months before, not recovered anywhere nor expired in them."""
+    issued = select(
+        PositionRow.store_id, func.sum(PositionRow.issued + PositionRow.borne - PositionRow.expired)
+    ).where(PositionRow.month < month)
     recovered = select(FlowRow.funder_id, func.sum(FlowRow.points)).where(FlowRow.month < month)
     outstanding = {
         store_id: int(points) for store_id, points in session.execute(issued.group_by(PositionRow.store_id))
@@ -147,7 +147,7 @@ def make_statement(
         line,
         opening,
         own_recovered,
-        opening + position.issued - own_recovered - position.expired,
+        opening + position.issued + position.borne - own_recovered - position.expired,
         tuple(every_day(settlement.month, days)),
         tuple(flow for flow in flows if flow.issuing_code != flow.redeeming_code),
         position.store_id,

@@ -32,13 +32,14 @@ POSITION_COLUMNS = (
     ("Issued", 14),
     ("Recovered", 14),
     ("Expired", 14),
+    ("Borne", 14),
     ("Net points", 14),
     ("To pay", 18),
     ("To receive", 18),
     ("Net amount", 18),
     ("Direction", 12),
 )
-FIRST_NUMBER, FIRST_MONEY, NET, DIRECTION = 3, 7, 9, 10
+FIRST_NUMBER, FIRST_MONEY, NET, DIRECTION = 3, 8, 10, 11
 
 # Beyond this the matrix would not open in a spreadsheet (16,384 columns) or take minutes to write.
 MATRIX_STORES_MAX = 16_000
@@ -261,6 +262,7 @@ def write_network_totals(workbook: SettlementWorkbook, sheet: Any, row: int) -> 
         ("Issued", totals.issued),
         ("Recovered", totals.recovered),
         ("Expired", totals.expired),
+        ("Borne by stores", totals.borne),
         ("Closing outstanding", totals.closing_outstanding),
     )
     sheet.write_string(row, 0, "Whole network", workbook.head)
@@ -296,7 +298,7 @@ def print_on_wide_paper(sheet: Any) -> None:
 
 
 def points_of(position: Position) -> tuple[int, ...]:
-    return position.issued, position.recovered, position.expired, position.net_points
+    return position.issued, position.recovered, position.expired, position.borne, position.net_points
 
 
 def money_of(position: Position) -> tuple[int, ...]:

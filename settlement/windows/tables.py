@@ -39,6 +39,7 @@ class Window(Base):
     funding_rate: Mapped[Rate]
     redemption_rate: Mapped[Rate]
     issued: Mapped[OptionalBigInteger]
+    borne: Mapped[OptionalBigInteger]
     recovered: Mapped[OptionalBigInteger]
     expired: Mapped[OptionalBigInteger]
     opening_outstanding: Mapped[OptionalBigInteger]

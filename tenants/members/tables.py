@@ -10,11 +10,17 @@ from tenants.foundation.database import Base
 
 
 class Member(Base):
-    """Who owns the points. `reference` is the network's own number for the member, unique where given."""
+    """Who owns the points. `reference` is the network's own number for the member, unique where given.
+
+    A member who was merged into another has neither cards nor points any more.
+    """
 
     __tablename__ = "members"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id"], ["tenants.networks.tenant_id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "merged_into_member_id"], ["tenants.members.tenant_id", "tenants.members.member_id"]
+        ),
         UniqueConstraint("tenant_id", "reference"),
         {"schema": "tenants"},
     )
@@ -23,6 +29,7 @@ class Member(Base):
     member_id: Mapped[Key]
     reference: Mapped[OptionalWords]
     name: Mapped[OptionalWords]
+    merged_into_member_id: Mapped[UUID | None]
     created_at: Mapped[Moment]
 
 

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from clearinghouse.ledger.tables import Transfer
 from clearinghouse.networks.service import open_network
-from clearinghouse.programme.service import NewProgramme
+from clearinghouse.programme.rules import Terms
 from tenants.credentials.service import list_credentials, revoke_credential
 from tenants.foundation import ids
 from tenants.foundation.config import Settings
@@ -44,7 +44,7 @@ def network(app: APIFlask) -> NetworkForTests:
     rates = {"funding_rate": Decimal(1), "redemption_rate": Decimal(1)}
     with app.app_context():
         new = NewNetwork(**fields, **rates, opened_on=date(2026, 1, 1), days_accepted_late=2000)
-        tenant_id, hq_key = open_network(new, NewProgramme(Decimal(1), Decimal(100), "P6M"))
+        tenant_id, hq_key = open_network(new, Terms(Decimal(1), Decimal(100), "P6M"))
         network = NetworkForTests(app, tenant_id, fields["code"], hq_key)
         network.add_till("A")
     return network

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from clearinghouse.programme.rules import NEVER, Programme, expires_on
+from clearinghouse.programme.rules import NEVER, Programme, Terms, expires_on
 from tenants.foundation.errors import InvalidInput
 
 
@@ -56,7 +56,7 @@ def test_what_is_no_expiry_policy_is_refused(policy: str) -> None:
 def test_a_purchase_earns_whole_points_rounded_down(
     base_rate: str, minor_digits: int, amount: int, points: int
 ) -> None:
-    programme = Programme(1, Decimal(base_rate), Decimal(100), "never", minor_digits)
+    programme = Programme(1, Terms(Decimal(base_rate), Decimal(100), "never"), minor_digits)
 
     assert programme.points_earned(amount) == points
 
@@ -68,6 +68,6 @@ def test_a_purchase_earns_whole_points_rounded_down(
 def test_points_pay_for_whole_minor_units_rounded_down(
     redemption_value: str, minor_digits: int, points: int, amount: int
 ) -> None:
-    programme = Programme(1, Decimal(1), Decimal(redemption_value), "never", minor_digits)
+    programme = Programme(1, Terms(Decimal(1), Decimal(redemption_value), "never"), minor_digits)
 
     assert programme.amount_redeemed(points) == amount

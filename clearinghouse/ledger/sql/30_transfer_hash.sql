@@ -13,5 +13,7 @@ BEGIN
         extract(epoch FROM transfer.occurred_at), extract(epoch FROM transfer.posted_at),
         transfer.business_date - DATE '2000-01-01', transfer.settlement_month - DATE '2000-01-01',
         transfer.idempotency_key, transfer.request_hash, transfer.available_after, transfer.deficit_after,
-        lines)::text, 'UTF8'));
+        lines)::text
+        -- Outside the ROW, and nothing when there is none: transfers from before this column keep their hash.
+        || coalesce(transfer.refers_to_transfer_id::text, ''), 'UTF8'));
 END $$;

@@ -1,6 +1,6 @@
 -- Expire all open lots of the member whose last usable day is `through` or earlier.
-CREATE OR REPLACE FUNCTION ledger.expire_lots(tenant uuid, member uuid, through date)
-RETURNS ledger.posting_line[]
+CREATE OR REPLACE FUNCTION ledger.expire_lots(tenant uuid, member uuid, through date, transfer ledger.transfers)
+RETURNS ledger.posting_draft
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     lines ledger.posting_line[] := '{}';
@@ -13,7 +13,12 @@ BEGIN
     LOOP
         UPDATE ledger.lots SET remaining = 0, expired = expired + lot.remaining
         WHERE tenant_id = tenant AND lot_id = lot.lot_id;
-        lines := lines || ROW('lot', lot.lot_id, 'expired', lot.lot_id, lot.funder_id, lot.remaining, NULL)::ledger.posting_line;
+        lines := lines || ROW('lot', lot.lot_id, 'expired', lot.lot_id, lot.funder_id, lot.remaining,
+                              NULL)::ledger.posting_line;
     END LOOP;
-    RETURN lines;
+    IF lines = '{}' THEN
+        RETURN ledger.refused_draft('nothing_to_expire');
+    END IF;
+    transfer.points := (SELECT sum(points) FROM unnest(lines));
+    RETURN ROW(transfer, lines, NULL, NULL)::ledger.posting_draft;
 END $$;

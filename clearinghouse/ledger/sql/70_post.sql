@@ -9,7 +9,7 @@ BEGIN
     CROSS JOIN LATERAL (
         SELECT event.member_id AS member WHERE event.kind = 'expiry'
         UNION ALL
-        SELECT (ledger.original_of(tenant, event)).member_id WHERE event.kind = 'reversal'
+        SELECT member_id FROM unnest(ledger.originals_of(tenant, event))
         UNION ALL
         SELECT member_id FROM tenants.cards WHERE tenant_id = tenant AND number = event.card
     ) AS subject
@@ -26,15 +26,15 @@ CREATE OR REPLACE FUNCTION ledger.post(tenant uuid, events jsonb) RETURNS SETOF 
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     event ledger.posting_event;
-    open_from date;
+    books ledger.books;
 BEGIN
     PERFORM set_config('app.tenant_id', tenant::text, true);
     PERFORM pg_advisory_xact_lock_shared(ledger.cut_off_key(tenant));
-    SELECT first_open_month INTO STRICT open_from FROM ledger.books WHERE tenant_id = tenant;
+    SELECT * INTO STRICT books FROM ledger.books WHERE tenant_id = tenant;
     IF jsonb_array_length(events) > 1 THEN
         PERFORM ledger.lock_wallets(tenant, events);
     END IF;
     FOR event IN SELECT * FROM jsonb_populate_recordset(NULL::ledger.posting_event, events) LOOP
-        RETURN NEXT ledger.post_event(tenant, open_from, event);
+        RETURN NEXT ledger.post_event(tenant, books, event);
     END LOOP;
 END $$;
