@@ -39,6 +39,7 @@ COMMANDS = {
     "card": "clearinghouse.directory.commands:card",
     "programme": "clearinghouse.programme.commands:programme",
     "import": "clearinghouse.imports.commands:import_",
+    "hold": "clearinghouse.holds.commands:hold",
     "expire": "clearinghouse.expiry.commands:expire",
     "window": "settlement.windows.commands:window",
     "settlement": "settlement.statements.commands:settlement",

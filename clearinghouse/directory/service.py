@@ -121,6 +121,7 @@ def card_with_balance(tenant_id: UUID, number: str) -> dict[str, Any]:
     return {
         **shown,
         "available": balance.available,
+        "held": balance.held,
         "deficit": balance.deficit,
         "expiring_next": balance.expiring_next,
         "expires_on": balance.expires_on and balance.expires_on.isoformat(),

@@ -41,8 +41,9 @@ from clearinghouse.ledger.service import (
     common_fields,
     ledger,
 )
+from clearinghouse.pos.events import CLOCK_SKEW, purchase_accrual, purchase_redemption
 from clearinghouse.pos.refusals import refusal
-from clearinghouse.pos.service import CLOCK_SKEW, purchase_accrual, purchase_redemption
+from clearinghouse.programme.service import programme_at
 from tenants.foundation import clock, ids
 from tenants.foundation.database import db, unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, Unavailable
@@ -227,30 +228,13 @@ class PurchaseImport:
 
     def events_of(self, purchase: Purchase) -> list[Event]:
         request_hash = hash_purchase(purchase)
+        programme = programme_at(self.tenant_id, purchase.occurred_at)
         events = []
         if purchase.redeem_points:
             common = self.common_fields(purchase, "redemption", request_hash)
-            events.append(
-                purchase_redemption(
-                    self.tenant_id,
-                    purchase.card,
-                    purchase.redeem_points,
-                    purchase.occurred_at,
-                    common,
-                    self.at_most,
-                )
-            )
+            events.append(purchase_redemption(programme, purchase.card, purchase.redeem_points, common, self.at_most))
         common = self.common_fields(purchase, "accrual", request_hash)
-        events.append(
-            purchase_accrual(
-                self.tenant_id,
-                purchase.store_id,
-                purchase.card,
-                purchase.amount,
-                purchase.occurred_at,
-                common,
-            )
-        )
+        events.append(purchase_accrual(purchase.store_id, programme, purchase.card, purchase.amount, common))
         return events
 
     def common_fields(self, purchase: Purchase, kind: str, request_hash: bytes) -> Event:

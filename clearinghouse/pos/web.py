@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
 from apiflask import APIBlueprint
@@ -35,6 +36,13 @@ from tenants.members.service import find_card
 pos = APIBlueprint("pos", __name__, url_prefix="/v1", tag="Points of sale")
 
 Cards = dict[UUID | None, str]
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def idempotent(view: View) -> View:
+    """Documents the header that `post` asks for."""
+    _annotate(view, args=[(IdempotencyHeaderSchema(), "headers")])
+    return view
 
 
 def post(principal: Principal, kind: str, event: dict[str, Any]) -> Response:
@@ -56,6 +64,7 @@ def show_result(principal: Principal, result: PostingResult, event: dict[str, An
 @authenticated(TERMINAL)
 @body(AccrualSchema)
 @pos.output(TransferSchema, status_code=201)
+@idempotent
 def post_accrual(principal: Principal, body: dict[str, Any]) -> Response:
     """Issue points for a purchase
 
@@ -68,10 +77,13 @@ def post_accrual(principal: Principal, body: dict[str, Any]) -> Response:
 @authenticated(TERMINAL)
 @body(RedemptionSchema)
 @pos.output(TransferSchema, status_code=201)
+@idempotent
 def post_redemption(principal: Principal, body: dict[str, Any]) -> Response:
     """Redeem points
 
-    `amount` of the answer is what the points pay for. Refused with `insufficient_points` if there are too few.
+    So many `points`, or what pays for `amount`; the answer shows both. Points are rounded up to what pays for an
+    amount, amounts down to what points pay for, so that a bill paid in parts never costs fewer points. Refused with
+    `insufficient_points` if there are too few.
     """
     return post(principal, "redemption", body)
 
@@ -80,17 +92,16 @@ def post_redemption(principal: Principal, body: dict[str, Any]) -> Response:
 @authenticated(TERMINAL)
 @body(ReversalSchema)
 @pos.output(TransferSchema, status_code=201)
+@idempotent
 def post_reversal(principal: Principal, body: dict[str, Any]) -> Response:
-    """Reverse an accrual or a redemption in full
+    """Reverse an accrual or a redemption, all that is left of it or a part
 
-    Redeemed points go back with the expiry they had. Earned points are taken back; those already spent become
-    a deficit that the next points repay.
+    In any store of the network. Of a purchase the member keeps what the rest of it would have earned: by lines as
+    the programme has it, else in proportion, rounded down on the total. Redeemed points go back to the lots that
+    they came from. Earned points that have been spent are a deficit that the next points repay, or borne by this
+    store, as the network has it.
     """
     return post(principal, "reversal", body)
-
-
-for view in (post_accrual, post_redemption, post_reversal):
-    _annotate(view, args=[(IdempotencyHeaderSchema(), "headers")])
 
 
 @pos.post("/batches")
@@ -147,7 +158,7 @@ def get_card(principal: Principal, number: str) -> Response:
             "card": card.number,
             "status": card.status,
             "available": balance.available,
-            "held": 0,
+            "held": balance.held,
             "deficit": balance.deficit,
             "expiring_next": expiring,
         }

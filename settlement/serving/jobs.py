@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clearinghouse.expiry.jobs import expire_network
+from clearinghouse.holds.service import release_overdue_everywhere
 from clearinghouse.ledger.service import ensure_partitions_ahead
 from settlement.windows.jobs import close_due_months
 from tenants.foundation.queue import job_queue
@@ -30,6 +31,7 @@ def make_partitions() -> int:
 
 # (job, cron expression): minutes apart, so that a month's last expiry has run when its close comes up.
 PERIODIC = (
+    (release_overdue_everywhere, "* * * * *"),
     (expire_all, "5 * * * *"),
     (close_all, "35 * * * *"),
     (make_partitions, "50 3 * * *"),

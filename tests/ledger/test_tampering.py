@@ -94,7 +94,7 @@ A_STORE = OTHER_STORE.replace("'C'", "'A'")
 
 LEDGER_CASES = [
     ("a lot's remaining", LOT.format("remaining = remaining - 1"), {"lots"}),
-    ("a lot's points", LOT.format("points = points + 1"), {"lots"}),
+    ("a lot's points", LOT.format("points = points + 1"), {"lot origins"}),
     ("a lot's expired", LOT.format("remaining = remaining - 1, expired = 1"), {"lots"}),
     ("a lot's member", LOT.format("member_id = gen_random_uuid()"), {"wallet balances"}),
     ("a wallet's balance", WALLET.format("balance = balance + 1"), {"wallet balances"}),
@@ -121,7 +121,7 @@ LEDGER_CASES = [
      {"issuing x redeeming matrix"}),
     ("the funder of a lot that nobody has redeemed from",
      LOT.format(f"funder_id = {A_STORE}"), {"lot origins"}),
-    ("a lot's expiry", LOT.format("expires_on = expires_on + 365"), {"lot origins"}),
+    ("a lot's expiry", LOT.format("expires_on = expires_on + 365"), {"lot expiries"}),
     ("a lot's date of issue", LOT.format("issued_on = issued_on - 1"), {"lot origins"}),
     ("a deleted lot", "DELETE FROM ledger.lots WHERE tenant_id = :tenant AND transfer_id = :whole", {"lots"}),
 ]  # fmt: skip

@@ -23,6 +23,7 @@ def test_positions_state_money_in_major_units(tmp_path: Path) -> None:
         "issued": "123456",
         "recovered": "77501",
         "expired": "2469",
+        "borne": "0",
         "net_points": "45955",
         "to_pay": "1234.56",
         "to_receive": "697.51",

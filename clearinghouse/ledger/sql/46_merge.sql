@@ -1,7 +1,8 @@
 -- Merge one member into another, in one transaction: cards, payment tokens and every lot, closed ones too, become the
 -- other's, with the expiry and the funder they have, and so does what is owed, which the lots then repay. Each of the two
 -- chains gets a transfer that says so: the first gives, the second takes. From now on whoever means the first member's
--- wallet gets the other's. Refusals: member_unknown, same_member, member_merged, member_has_holds.
+-- wallet gets the other's. Merging the same two again replays. Refusals: member_unknown, same_member, member_merged,
+-- member_has_holds.
 CREATE OR REPLACE FUNCTION ledger.merge_members(
     tenant uuid, merged uuid, kept uuid, out_id uuid, in_id uuid, at timestamptz, on_date date
 ) RETURNS ledger.posting_result
@@ -28,6 +29,13 @@ BEGIN
     PERFORM ledger.lock_wallet(tenant, greatest(merged, kept));
     SELECT * INTO STRICT gives FROM ledger.wallets WHERE tenant_id = tenant AND member_id = merged;
     SELECT * INTO STRICT takes FROM ledger.wallets WHERE tenant_id = tenant AND member_id = kept;
+    SELECT taking.* INTO transfer FROM ledger.transfers giving
+    JOIN ledger.transfers taking ON taking.tenant_id = tenant AND taking.member_id = kept
+        AND taking.kind = 'merge_in' AND taking.refers_to_transfer_id = giving.transfer_id
+    WHERE giving.tenant_id = tenant AND giving.member_id = merged AND giving.kind = 'merge_out';
+    IF FOUND THEN
+        RETURN ROW('replayed', NULL, NULL, transfer)::ledger.posting_result;
+    END IF;
     IF gives.merged_into_member_id IS NOT NULL OR takes.merged_into_member_id IS NOT NULL THEN
         RETURN ledger.refused('member_merged');
     END IF;
