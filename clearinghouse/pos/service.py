@@ -18,7 +18,8 @@ from clearinghouse.ledger.service import Event, Grant, PostingResult, TransferRe
 from clearinghouse.pos.refusals import refusal
 from clearinghouse.pos.schemas import INTEGER_MAX, AccrualSchema, RedemptionSchema, ReversalSchema
 from clearinghouse.programme.service import programme_at
-from tenants.credentials.service import Principal
+from tenants.credentials.rules import ACCRUE, REDEEM, REVERSE
+from tenants.credentials.service import Principal, check_scope
 from tenants.foundation import clock, ids
 from tenants.foundation.database import compact_json, unit_of_work
 from tenants.foundation.database_errors import explain_database_error
@@ -42,6 +43,8 @@ SCHEMAS: dict[str, Schema] = {
     "redemption": RedemptionSchema(),
     "reversal": ReversalSchema(),
 }
+# What an event of a batch needs; one by itself is asked for the same by its route.
+EVENT_SCOPES = {"accrual": ACCRUE, "redemption": REDEEM, "reversal": REVERSE}
 
 
 def post_one(principal: Principal, kind: str, body: dict[str, Any], key: str) -> PostingResult:
@@ -94,6 +97,7 @@ def prepare(principal: Principal, body: dict[str, Any]) -> Event | Clearinghouse
         kind, key = fields.pop("kind", None), fields.pop("idempotency_key", None)
         if not isinstance(kind, str) or kind not in SCHEMAS:
             raise InvalidInput(f"kind must be one of {', '.join(SCHEMAS)}.", code="invalid_kind")
+        check_scope(principal, EVENT_SCOPES[kind])
         check_idempotency_key(key)
         return event_of(principal, kind, load(SCHEMAS[kind], fields), key)
     except ClearinghouseError as error:
