@@ -106,8 +106,8 @@ def populate(world: World, tenant_id: UUID) -> Network:
     cards = [body + check_digit(body) for body in bodies]
     add_stores(world, tenant_id)
     run(world, ADD_TERMINALS, tenant=tenant_id, first=STORE_NUMBERS.start, last=STORE_NUMBERS.stop - 1)
-    hashes = [hash_key(key) for key in keys]
-    run(world, ADD_KEYS, tenant=tenant_id, first=STORE_NUMBERS.start, hashes=hashes, scopes=rules.scopes_of(rules.TERMINAL))
+    till_keys = {"hashes": [hash_key(key) for key in keys], "scopes": rules.scopes_of(rules.TERMINAL)}
+    run(world, ADD_KEYS, tenant=tenant_id, first=STORE_NUMBERS.start, **till_keys)
     run(world, ADD_MEMBERS, tenant=tenant_id, members=MEMBERS)
     run(world, ADD_CARDS, tenant=tenant_id, numbers=cards)
     run(world, "ANALYZE tenants.stores, tenants.terminals, tenants.credentials, tenants.members, tenants.cards")

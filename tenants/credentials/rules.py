@@ -61,7 +61,7 @@ def choose_scopes(role: str, chosen: Iterable[str] | None) -> list[str]:
     if unknown or not wanted:
         what = ", ".join(unknown) or "no scope"
         raise InvalidInput(
-            f"A {role} key can't have {what}: choose from {', '.join(SCOPES[role])}.", code="invalid_scope"
+            f"A key of role {role} can't have {what}: choose from {', '.join(SCOPES[role])}.", code="invalid_scope"
         )
     return [scope for scope in SCOPES[role] if scope in wanted]
 
