@@ -17,7 +17,7 @@ from clearinghouse.directory.service import (
     show_store,
     show_terminal,
 )
-from tenants.credentials.rules import HQ, OVERLAP_DEFAULT, OVERLAP_MAX, RATE_MAX, TERMINAL
+from tenants.credentials.rules import HQ, OVERLAP_DEFAULT, OVERLAP_MAX, RATE_MAX, SCOPES, TERMINAL
 from tenants.credentials.service import (
     change_credential,
     create_credential,
@@ -54,6 +54,8 @@ from tenants.stores.service import (
 from tenants.terminals.service import create_terminal, list_terminals
 
 HOUR = timedelta(hours=1)
+LISTED_KEY_FIELDS = ("key_id", "role", "label", "hint", "scopes", "last_used_at", "expires_at", "revoked_at")
+SCOPES_HELP = f"A terminal: {', '.join(SCOPES[TERMINAL])}. Head office: {', '.join(SCOPES[HQ])}."
 
 rate_limit_option = click.option(
     "--rate-limit", type=click.IntRange(1, RATE_MAX), help="Requests per second.  [default: what its role may send]"
@@ -183,19 +185,18 @@ def key() -> None:
 @json_option
 @with_app
 def list_all_keys(network: str, as_json: bool) -> None:
-    """List the keys, oldest first, revoked ones too.
+    """List the keys, oldest first, revoked ones too; with --json, all that is known of them.
 
     The keys themselves are not kept; hint is the last four characters of each.
     """
-    print_rows([show_key(credential) for credential in list_credentials(find_network_id(network))], as_json)
+    rows = [show_key(credential) for credential in list_credentials(find_network_id(network))]
+    print_rows(rows if as_json else [{name: row[name] for name in LISTED_KEY_FIELDS} for row in rows], as_json)
 
 
 @key.command("create")
 @click.option("--label", required=True, help="Who or what uses it.")
 @click.option("--terminal", "terminal_id", help="Id of a terminal (trm_...).  [default: a head office key]")
-@click.option(
-    "--scope", "scopes", multiple=True, help="What it may do; repeat it for more than one.  [default: everything]"
-)
+@click.option("--scope", "scopes", multiple=True, help=f"What it may do; repeatable. {SCOPES_HELP}  [default: all]")
 @click.option("--expires-at", type=MOMENT, help="When it stops by itself, like 2027-01-31T12:00+01:00.")
 @rate_limit_option
 @network_option
@@ -213,10 +214,6 @@ def create_one_key(
     """Make one more key, of head office or of a terminal.
 
     Earlier keys stay valid until they are revoked; to replace one, rotate it.
-
-    \b
-    Scopes of a terminal's key: accrue redeem reverse read close register
-    Scopes of a head office key: read directory settlement keys webhooks
     """
     role = TERMINAL if terminal_id else HQ
     owner = ids.parse(ids.TERMINAL, terminal_id) if terminal_id else None

@@ -111,6 +111,8 @@ def show_cell(value: Any) -> str:
         return "-"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
+    if isinstance(value, list):
+        return ", ".join(map(show_cell, value))
     return str(value).replace("[", "\\[")
 
 
