@@ -18,6 +18,7 @@ from tenants.credentials.web import SECURITY_SCHEMES
 from tenants.foundation.calls import Calls
 from tenants.foundation.config import Settings
 from tenants.foundation.database import autocommit_engine, connect_arguments, db, normal_url
+from tenants.foundation.rate_limits import RateLimiter
 from tenants.foundation.web import BODY_BYTES_MAX, register_error_handlers
 
 # Connections of a worker for everything but postings.
@@ -25,8 +26,10 @@ POOL_SIZE = 4
 
 DESCRIPTION = """Loyalty points for franchise networks: issued and redeemed in every store, settled every month.
 
-Send `Authorization: Bearer <key>`. Points and money are integers, money in minor units. Errors are RFC 9457
-problem documents: act on `code`."""
+Send `Authorization: Bearer <key>`. A key has scopes; the security of each call names those that allow it, of which
+one is enough. `RateLimit` tells how many requests the key may send now; one too many is answered 429 and does
+nothing: send it again after `Retry-After` seconds. Points and money are integers, money in minor units. Errors are
+RFC 9457 problem documents: act on `code`."""
 
 
 def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> APIFlask:
@@ -51,6 +54,7 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     Migrate(app, db)
     calls = Calls(autocommit_engine(settings.database_url))
     app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={})
+    app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None
     register_error_handlers(app)
     for blueprint in (pos, quotes, holds, directory, health, *blueprints):
         app.register_blueprint(blueprint)

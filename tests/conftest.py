@@ -52,7 +52,7 @@ def settings() -> Iterator[Settings]:
         database_url, redis_url = database_url or servers.database_url, redis_url or servers.redis_url
     assert database_url and redis_url
     with a_database(database_url) as own_url:
-        yield Settings(own_url, redis_url, var, b"only for tests, thirty-two bytes")
+        yield Settings(own_url, redis_url, var, b"only for tests, thirty-two bytes", rate_limit=False)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,18 +13,28 @@ from clearinghouse.directory.service import (
     show_key,
     show_member,
     show_participant,
+    show_rotation,
     show_store,
     show_terminal,
 )
+from tenants.credentials.rules import HQ, OVERLAP_DEFAULT, OVERLAP_MAX, RATE_MAX, SCOPES, TERMINAL
 from tenants.credentials.service import (
-    HQ,
-    TERMINAL,
+    change_credential,
     create_credential,
     list_credentials,
     revoke_credential,
+    rotate_credential,
 )
 from tenants.foundation import ids
-from tenants.foundation.console import err, json_option, network_option, print_fields, print_rows, with_app
+from tenants.foundation.console import (
+    MOMENT,
+    err,
+    json_option,
+    network_option,
+    print_fields,
+    print_rows,
+    with_app,
+)
 from tenants.members.service import (
     change_card,
     create_member,
@@ -41,6 +52,14 @@ from tenants.stores.service import (
     list_stores,
 )
 from tenants.terminals.service import create_terminal, list_terminals
+
+HOUR = timedelta(hours=1)
+LISTED_KEY_FIELDS = ("key_id", "role", "label", "hint", "scopes", "last_used_at", "expires_at", "revoked_at")
+SCOPES_HELP = f"A terminal: {', '.join(SCOPES[TERMINAL])}. Head office: {', '.join(SCOPES[HQ])}."
+
+rate_limit_option = click.option(
+    "--rate-limit", type=click.IntRange(1, RATE_MAX), help="Requests per second.  [default: what its role may send]"
+)
 
 
 @click.group()
@@ -166,28 +185,86 @@ def key() -> None:
 @json_option
 @with_app
 def list_all_keys(network: str, as_json: bool) -> None:
-    """List the keys, oldest first, revoked ones too.
+    """List the keys, oldest first, revoked ones too; with --json, all that is known of them.
 
     The keys themselves are not kept; hint is the last four characters of each.
     """
-    print_rows([show_key(credential) for credential in list_credentials(find_network_id(network))], as_json)
+    rows = [show_key(credential) for credential in list_credentials(find_network_id(network))]
+    print_rows(rows if as_json else [{name: row[name] for name in LISTED_KEY_FIELDS} for row in rows], as_json)
 
 
 @key.command("create")
 @click.option("--label", required=True, help="Who or what uses it.")
 @click.option("--terminal", "terminal_id", help="Id of a terminal (trm_...).  [default: a head office key]")
+@click.option("--scope", "scopes", multiple=True, help=f"What it may do; repeatable. {SCOPES_HELP}  [default: all]")
+@click.option("--expires-at", type=MOMENT, help="When it stops by itself, like 2027-01-31T12:00+01:00.")
+@rate_limit_option
 @network_option
 @json_option
 @with_app
-def create_one_key(label: str, terminal_id: str | None, network: str, as_json: bool) -> None:
+def create_one_key(
+    label: str,
+    terminal_id: str | None,
+    scopes: tuple[str, ...],
+    expires_at: datetime | None,
+    rate_limit: int | None,
+    network: str,
+    as_json: bool,
+) -> None:
     """Make one more key, of head office or of a terminal.
 
-    Earlier keys stay valid until they are revoked.
+    Earlier keys stay valid until they are revoked; to replace one, rotate it.
     """
     role = TERMINAL if terminal_id else HQ
     owner = ids.parse(ids.TERMINAL, terminal_id) if terminal_id else None
-    credential, secret = create_credential(find_network_id(network), role, label, owner)
+    credential, secret = create_credential(
+        find_network_id(network), role, label, owner, scopes or None, expires_at, rate_limit
+    )
     print_key({**show_key(credential), "key": secret}, as_json)
+
+
+@key.command("set")
+@click.argument("key_id")
+@rate_limit_option
+@click.option("--default-rate", is_flag=True, help="As many requests as keys of its role may send.")
+@network_option
+@json_option
+@with_app
+def change_key(key_id: str, rate_limit: int | None, default_rate: bool, network: str, as_json: bool) -> None:
+    """Change how often a key may ask; it counts within seconds.
+
+    KEY_ID starts with key_; `clearinghouse key list` shows it.
+    """
+    if default_rate == (rate_limit is not None):
+        raise click.UsageError("Give either --rate-limit or --default-rate.")
+    credential = change_credential(find_network_id(network), ids.parse(ids.KEY, key_id), rate_limit)
+    print_fields(show_key(credential), as_json)
+
+
+@key.command("rotate")
+@click.argument("key_id")
+@click.option(
+    "--overlap-hours",
+    type=click.IntRange(0, OVERLAP_MAX // HOUR),
+    default=OVERLAP_DEFAULT // HOUR,
+    show_default=True,
+    help="How much longer the old key works.",
+)
+@network_option
+@json_option
+@with_app
+def rotate_key(key_id: str, overlap_hours: int, network: str, as_json: bool) -> None:
+    """Replace a key by a new one with the same terminal, label, scopes and rate.
+
+    KEY_ID starts with key_; `clearinghouse key list` shows it.
+    """
+    rotated = rotate_credential(find_network_id(network), ids.parse(ids.KEY, key_id), overlap_hours * HOUR)
+    shown = show_rotation(*rotated)
+    if as_json:
+        print_key(shown, as_json)
+        return
+    print_key(shown["new_key"], as_json)
+    err.print(f"{shown['old_key']['key_id']} stops at {shown['old_key']['expires_at']}.", soft_wrap=True)
 
 
 @key.command("revoke")

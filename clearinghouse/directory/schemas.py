@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apiflask import Schema
 from marshmallow import ValidationError, fields, validate
 
 from clearinghouse.programme.rules import CHARGED_TO, LIMITED, RETURN_POLICIES, SPANS
+from tenants.credentials.rules import (
+    HQ,
+    OVERLAP_DEFAULT,
+    OVERLAP_MAX,
+    RATE_MAX,
+    RATES,
+    SCOPES,
+    TERMINAL,
+    all_scopes,
+    scopes_of,
+)
 from tenants.foundation.errors import InvalidInput
-from tenants.foundation.web import rows_of
+from tenants.foundation.web import part, rows_of
 from tenants.members.service import REFERENCE_PATTERN, check_card_number, check_reference
 from tenants.networks.service import CODE_PATTERN, NAME_PATTERN, check_code, check_name, check_rate
 
 # A moment in the year 9999 can fall into the year 10000 in another time zone, which Python can't read back.
 MOMENT_LIMIT = datetime(9999, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 def passes(check: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -75,12 +87,56 @@ class NewTerminalSchema(Schema):
     code = code_field("1", description="Unique in the store")
 
 
-class NewTerminalKeySchema(Schema):
+def scopes_field(role: str) -> fields.List:
+    meanings = "; ".join(f"{scope}: {meaning}" for scope, meaning in SCOPES[role].items())
+    return fields.List(
+        fields.String(validate=validate.OneOf(scopes_of(role))),
+        validate=validate.Length(1),
+        metadata={"description": f"What the key may do; everything when left out. {meanings}"},
+    )
+
+
+def rate_limit_field(**options: Any) -> fields.Integer:
+    description = f"Requests per second; null: {RATES[TERMINAL]} for a terminal, {RATES[HQ]} for head office"
+    return fields.Integer(
+        strict=True,
+        allow_none=True,
+        validate=validate.Range(1, RATE_MAX),
+        metadata={"description": description, "example": 10},
+        **options,
+    )
+
+
+class KeyTermsSchema(Schema):
+    """What may be said of any new key."""
+
+    expires_at = fields.AwareDateTime(
+        metadata={"description": "When the key stops by itself, with UTC offset; never when left out"}
+    )
+    rate_limit = rate_limit_field()
+
+
+class NewTerminalKeySchema(KeyTermsSchema):
     label = fields.String(load_default="till", validate=passes(check_name), metadata={"example": "till"})
+    scopes = scopes_field(TERMINAL)
 
 
-class NewKeySchema(Schema):
+class NewKeySchema(KeyTermsSchema):
     label = name_field("finance reports", description="Who or what uses the key")
+    scopes = scopes_field(HQ)
+
+
+class KeyChangeSchema(Schema):
+    rate_limit = rate_limit_field(required=True)
+
+
+class NewRotationSchema(Schema):
+    overlap_hours = fields.Integer(
+        strict=True,
+        load_default=OVERLAP_DEFAULT // HOUR,
+        validate=validate.Range(0, OVERLAP_MAX // HOUR),
+        metadata={"description": "How much longer the old key works"},
+    )
 
 
 class NewMemberSchema(Schema):
@@ -198,9 +254,22 @@ class KeySchema(Schema):
     terminal_id = fields.String(allow_none=True)
     label = fields.String()
     hint = fields.String(metadata={"description": "The last four characters of the key"})
+    scopes = fields.List(fields.String(validate=validate.OneOf(all_scopes())))
+    rate_limit = rate_limit_field()
+    replaces = fields.String(allow_none=True, metadata={"description": "The key whose place it takes"})
     created_at = fields.String()
+    last_used_at = fields.String(allow_none=True, metadata={"description": "Right to about a minute"})
+    expires_at = fields.String(allow_none=True)
     revoked_at = fields.String(allow_none=True)
+
+
+class MadeKeySchema(KeySchema):
     key = fields.String(metadata={"description": "Only in the answer that makes it: just its hash is kept"})
+
+
+class RotationSchema(Schema):
+    new_key = fields.Nested(part(MadeKeySchema))
+    old_key = fields.Nested(part(KeySchema))
 
 
 class CardSchema(Schema):

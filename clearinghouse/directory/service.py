@@ -68,16 +68,29 @@ def show_terminal(terminal: Terminal, store_code: str) -> dict[str, Any]:
 
 
 def show_key(credential: Credential) -> dict[str, Any]:
-    """`hint` is the last four characters of the key, to tell one from another."""
+    """`hint` is the last four characters of the key, to tell one from another.
+
+    `rate_limit` is requests per second, None for what keys of its role may send; `replaces` is the id of the key
+    whose place it takes.
+    """
     return {
         "key_id": ids.show(ids.KEY, credential.credential_id),
         "role": credential.role,
         "terminal_id": credential.terminal_id and ids.show(ids.TERMINAL, credential.terminal_id),
         "label": credential.label,
         "hint": credential.key_hint,
+        "scopes": credential.scopes,
+        "rate_limit": credential.rate_limit,
+        "replaces": credential.replaces_credential_id and ids.show(ids.KEY, credential.replaces_credential_id),
         "created_at": show_moment(credential.created_at),
+        "last_used_at": credential.last_used_at and show_moment(credential.last_used_at),
+        "expires_at": credential.expires_at and show_moment(credential.expires_at),
         "revoked_at": credential.revoked_at and show_moment(credential.revoked_at),
     }
+
+
+def show_rotation(new: Credential, key: str, old: Credential) -> dict[str, Any]:
+    return {"new_key": {**show_key(new), "key": key}, "old_key": show_key(old)}
 
 
 def show_member(member: Member) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,10 @@ from flask import Response
 from clearinghouse.directory.schemas import (
     CardSchema,
     CodePageQuerySchema,
+    KeyChangeSchema,
     KeyPageSchema,
     KeySchema,
+    MadeKeySchema,
     MemberPageSchema,
     MemberQuerySchema,
     MemberSchema,
@@ -23,6 +26,7 @@ from clearinghouse.directory.schemas import (
     NewKeySchema,
     NewMemberSchema,
     NewParticipantSchema,
+    NewRotationSchema,
     NewStoreSchema,
     NewTerminalKeySchema,
     NewTerminalSchema,
@@ -30,6 +34,7 @@ from clearinghouse.directory.schemas import (
     PageQuerySchema,
     ParticipantPageSchema,
     ParticipantSchema,
+    RotationSchema,
     StorePageSchema,
     StoreSchema,
     TerminalPageSchema,
@@ -44,18 +49,20 @@ from clearinghouse.directory.service import (
     show_member,
     show_network,
     show_participant,
+    show_rotation,
     show_store,
     show_terminal,
     show_version,
 )
 from clearinghouse.programme.service import add_version, list_versions, terms_of
+from tenants.credentials.rules import DIRECTORY, HQ, KEYS, READ, TERMINAL
 from tenants.credentials.service import (
-    HQ,
-    TERMINAL,
     Principal,
+    change_credential,
     create_credential,
     list_credentials,
     revoke_credential,
+    rotate_credential,
 )
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
@@ -87,7 +94,7 @@ def id_cursor(prefix: str, query: dict[str, Any]) -> UUID | None:
 
 
 @directory.get("/network")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @directory.output(NetworkSchema)
 def show_own_network(principal: Principal) -> Response:
     """The network of this key"""
@@ -97,7 +104,7 @@ def show_own_network(principal: Principal) -> Response:
 
 
 @directory.post("/participants")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewParticipantSchema)
 @directory.output(ParticipantSchema, status_code=201)
 def post_participant(principal: Principal, body: dict[str, Any]) -> Response:
@@ -106,7 +113,7 @@ def post_participant(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @directory.get("/participants")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @query(CodePageQuerySchema)
 @directory.output(ParticipantPageSchema)
 def get_participants(principal: Principal, query: dict[str, Any]) -> Response:
@@ -117,7 +124,7 @@ def get_participants(principal: Principal, query: dict[str, Any]) -> Response:
 
 
 @directory.post("/stores")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewStoreSchema)
 @directory.output(StoreSchema, status_code=201)
 def post_store(principal: Principal, body: dict[str, Any]) -> Response:
@@ -131,7 +138,7 @@ def post_store(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @directory.get("/stores")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @query(CodePageQuerySchema)
 @directory.output(StorePageSchema)
 def get_stores(principal: Principal, query: dict[str, Any]) -> Response:
@@ -142,7 +149,7 @@ def get_stores(principal: Principal, query: dict[str, Any]) -> Response:
 
 
 @directory.get("/stores/<code>")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @directory.output(StoreSchema)
 def get_store(principal: Principal, code: str) -> Response:
     """One store"""
@@ -151,7 +158,7 @@ def get_store(principal: Principal, code: str) -> Response:
 
 
 @directory.post("/stores/<code>/close")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @directory.output(StoreSchema)
 def post_store_close(principal: Principal, code: str) -> Response:
     """Close a store for good
@@ -164,7 +171,7 @@ def post_store_close(principal: Principal, code: str) -> Response:
 
 
 @directory.post("/stores/<code>/terminals")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewTerminalSchema)
 @directory.output(TerminalSchema, status_code=201)
 def post_terminal(principal: Principal, code: str, body: dict[str, Any]) -> Response:
@@ -176,7 +183,7 @@ def post_terminal(principal: Principal, code: str, body: dict[str, Any]) -> Resp
 
 
 @directory.get("/stores/<code>/terminals")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @query(CodePageQuerySchema)
 @directory.output(TerminalPageSchema)
 def get_terminals(principal: Principal, code: str, query: dict[str, Any]) -> Response:
@@ -188,34 +195,35 @@ def get_terminals(principal: Principal, code: str, query: dict[str, Any]) -> Res
 
 
 @directory.post("/terminals/<terminal_id>/keys")
-@authenticated(HQ)
+@authenticated(HQ, scope=KEYS)
 @body(NewTerminalKeySchema, optional=True)
-@directory.output(KeySchema, status_code=201)
+@directory.output(MadeKeySchema, status_code=201)
 def post_terminal_key(principal: Principal, terminal_id: str, body: dict[str, Any]) -> Response:
     """Make a key for a terminal
 
-    `key` is shown only in this answer. Earlier keys of the terminal stay valid until they are revoked.
+    `key` is shown only in this answer. Earlier keys of the terminal stay valid until they are revoked; to replace
+    one, rotate it.
     """
     parsed = ids.parse(ids.TERMINAL, terminal_id)
-    credential, key = create_credential(principal.tenant_id, TERMINAL, body["label"], parsed)
+    credential, key = create_credential(principal.tenant_id, TERMINAL, terminal_id=parsed, maker=principal, **body)
     return answer({**show_key(credential), "key": key}, 201)
 
 
 @directory.post("/keys")
-@authenticated(HQ)
+@authenticated(HQ, scope=KEYS)
 @body(NewKeySchema)
-@directory.output(KeySchema, status_code=201)
+@directory.output(MadeKeySchema, status_code=201)
 def post_key(principal: Principal, body: dict[str, Any]) -> Response:
     """Make one more head office key
 
-    `key` is shown only in this answer.
+    `key` is shown only in this answer. A key can't be given scopes that the key which makes it lacks.
     """
-    credential, key = create_credential(principal.tenant_id, HQ, body["label"])
+    credential, key = create_credential(principal.tenant_id, HQ, maker=principal, **body)
     return answer({**show_key(credential), "key": key}, 201)
 
 
 @directory.get("/keys")
-@authenticated(HQ)
+@authenticated(HQ, scope=KEYS)
 @query(PageQuerySchema)
 @directory.output(KeyPageSchema)
 def get_keys(principal: Principal, query: dict[str, Any]) -> Response:
@@ -225,8 +233,35 @@ def get_keys(principal: Principal, query: dict[str, Any]) -> Response:
     return answer_page("keys", [show_key(credential) for credential in credentials], limit, "key_id")
 
 
+@directory.patch("/keys/<key_id>")
+@authenticated(HQ, scope=KEYS)
+@body(KeyChangeSchema)
+@directory.output(KeySchema)
+def patch_key(principal: Principal, key_id: str, body: dict[str, Any]) -> Response:
+    """Change how often a key may ask
+
+    It counts within seconds. `null` stands for what keys of its role may send.
+    """
+    return answer(show_key(change_credential(principal.tenant_id, ids.parse(ids.KEY, key_id), **body)))
+
+
+@directory.post("/keys/<key_id>/rotate")
+@authenticated(HQ, scope=KEYS)
+@body(NewRotationSchema, optional=True)
+@directory.output(RotationSchema, status_code=201)
+def post_key_rotation(principal: Principal, key_id: str, body: dict[str, Any]) -> Response:
+    """Replace a key by a new one
+
+    The new key has the old one's terminal, label, scopes and rate; `key` is shown only in this answer. The old key
+    goes on working for the overlap.
+    """
+    overlap = timedelta(hours=body["overlap_hours"])
+    rotated = rotate_credential(principal.tenant_id, ids.parse(ids.KEY, key_id), overlap, principal)
+    return answer(show_rotation(*rotated), 201)
+
+
 @directory.post("/keys/<key_id>/revoke")
-@authenticated(HQ)
+@authenticated(HQ, scope=KEYS)
 @directory.output(KeySchema)
 def post_key_revoke(principal: Principal, key_id: str) -> Response:
     """Revoke a key
@@ -237,7 +272,7 @@ def post_key_revoke(principal: Principal, key_id: str) -> Response:
 
 
 @directory.post("/members")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewMemberSchema, optional=True)
 @directory.output(MemberSchema, status_code=201)
 def post_member(principal: Principal, body: dict[str, Any]) -> Response:
@@ -246,7 +281,7 @@ def post_member(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @directory.get("/members")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @query(MemberQuerySchema)
 @directory.output(MemberPageSchema)
 def get_members(principal: Principal, query: dict[str, Any]) -> Response:
@@ -257,7 +292,7 @@ def get_members(principal: Principal, query: dict[str, Any]) -> Response:
 
 
 @directory.post("/members/<member_id>/cards")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewCardSchema, optional=True)
 @directory.output(CardSchema, status_code=201)
 def post_card(principal: Principal, member_id: str, body: dict[str, Any]) -> Response:
@@ -270,7 +305,7 @@ def post_card(principal: Principal, member_id: str, body: dict[str, Any]) -> Res
 
 
 @directory.get("/members/<member_id>")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @directory.output(MemberWithCardsSchema)
 def get_member(principal: Principal, member_id: str) -> Response:
     """One member with all cards, oldest first"""
@@ -278,7 +313,7 @@ def get_member(principal: Principal, member_id: str) -> Response:
 
 
 @directory.post("/cards/<number>/block")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @directory.output(CardSchema)
 def post_card_block(principal: Principal, number: str) -> Response:
     """Block a card
@@ -289,7 +324,7 @@ def post_card_block(principal: Principal, number: str) -> Response:
 
 
 @directory.post("/cards/<number>/unblock")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @directory.output(CardSchema)
 def post_card_unblock(principal: Principal, number: str) -> Response:
     """Let a blocked card work again"""
@@ -297,7 +332,7 @@ def post_card_unblock(principal: Principal, number: str) -> Response:
 
 
 @directory.post("/cards/<number>/replace")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewCardSchema, optional=True)
 @directory.output(CardSchema, status_code=201)
 def post_card_replace(principal: Principal, number: str, body: dict[str, Any]) -> Response:
@@ -309,7 +344,7 @@ def post_card_replace(principal: Principal, number: str, body: dict[str, Any]) -
 
 
 @directory.post("/programme/versions")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewVersionSchema)
 @directory.output(VersionSchema, status_code=201)
 def post_version(principal: Principal, body: dict[str, Any]) -> Response:
@@ -325,7 +360,7 @@ def post_version(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @directory.get("/programme/versions")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @directory.output(VersionsSchema)
 def get_versions(principal: Principal) -> Response:
     """List the versions of the programme, oldest first"""

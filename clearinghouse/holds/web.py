@@ -19,7 +19,8 @@ from clearinghouse.pos.schemas import (
     VoidSchema,
 )
 from clearinghouse.pos.web import idempotent, post
-from tenants.credentials.service import HQ, TERMINAL, Principal
+from tenants.credentials.rules import HQ, READ, REDEEM, TERMINAL
+from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.web import answer, body, query
@@ -28,7 +29,7 @@ holds = APIBlueprint("holds", __name__, url_prefix="/v1", tag="Points of sale")
 
 
 @holds.post("/holds")
-@authenticated(TERMINAL)
+@authenticated(TERMINAL, scope=REDEEM)
 @body(HoldSchema)
 @holds.output(TransferSchema, status_code=201)
 @idempotent
@@ -41,7 +42,7 @@ def post_hold(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @holds.post("/holds/<hold_id>/capture")
-@authenticated(TERMINAL)
+@authenticated(TERMINAL, scope=REDEEM)
 @body(CaptureSchema, optional=True)
 @holds.output(TransferSchema, status_code=201)
 @idempotent
@@ -54,7 +55,7 @@ def post_capture(principal: Principal, hold_id: str, body: dict[str, Any]) -> Re
 
 
 @holds.post("/holds/<hold_id>/void")
-@authenticated(TERMINAL)
+@authenticated(TERMINAL, scope=REDEEM)
 @body(VoidSchema, optional=True)
 @holds.output(TransferSchema, status_code=201)
 @idempotent
@@ -64,7 +65,7 @@ def post_void(principal: Principal, hold_id: str, body: dict[str, Any]) -> Respo
 
 
 @holds.get("/holds/<hold_id>")
-@authenticated(TERMINAL, HQ)
+@authenticated(TERMINAL, HQ, scope=READ)
 @holds.output(HoldAnswerSchema)
 def get_hold(principal: Principal, hold_id: str) -> Response:
     """A hold as it stands"""
@@ -72,7 +73,7 @@ def get_hold(principal: Principal, hold_id: str) -> Response:
 
 
 @holds.get("/holds")
-@authenticated(TERMINAL, HQ)
+@authenticated(TERMINAL, HQ, scope=READ)
 @query(HoldQuerySchema)
 @holds.output(HoldPageSchema)
 def get_holds(principal: Principal, query: dict[str, Any]) -> Response:

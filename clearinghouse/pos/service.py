@@ -23,7 +23,8 @@ from clearinghouse.pos.schemas import (
     HoldSchema,
     ReversalSchema,
 )
-from tenants.credentials.service import Principal
+from tenants.credentials.rules import ACCRUE, REDEEM, REVERSE
+from tenants.credentials.service import Principal, check_scope
 from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.database_errors import explain_database_error
@@ -50,6 +51,15 @@ SCHEMAS: dict[str, Schema] = {
 }
 # Transfers that settle a hold.
 RESOLUTIONS = ("capture", "void", "hold_expiry")
+# What an event of a batch needs; one by itself is asked for the same by its route.
+EVENT_SCOPES = {
+    "accrual": ACCRUE,
+    "redemption": REDEEM,
+    "reversal": REVERSE,
+    "hold": REDEEM,
+    "capture": REDEEM,
+    "void": REDEEM,
+}
 
 
 def post_one(principal: Principal, kind: str, body: dict[str, Any], key: str) -> PostingResult:
@@ -102,6 +112,7 @@ def prepare(principal: Principal, body: dict[str, Any]) -> Event | Clearinghouse
         kind, key = fields.pop("kind", None), fields.pop("idempotency_key", None)
         if not isinstance(kind, str) or kind not in SCHEMAS:
             raise InvalidInput(f"kind must be one of {', '.join(SCHEMAS)}.", code="invalid_kind")
+        check_scope(principal, EVENT_SCOPES[kind])
         check_idempotency_key(key)
         return event_of(principal, kind, load(SCHEMAS[kind], fields), key)
     except ClearinghouseError as error:

@@ -25,7 +25,8 @@ from clearinghouse.pos.schemas import (
     TransferQuerySchema,
     TransferSchema,
 )
-from tenants.credentials.service import HQ, TERMINAL, Principal
+from tenants.credentials.rules import ACCRUE, HQ, READ, REDEEM, REVERSE, TERMINAL
+from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
@@ -61,7 +62,7 @@ def show_result(principal: Principal, result: PostingResult, event: dict[str, An
 
 
 @pos.post("/accruals")
-@authenticated(TERMINAL)
+@authenticated(TERMINAL, scope=ACCRUE)
 @body(AccrualSchema)
 @pos.output(TransferSchema, status_code=201)
 @idempotent
@@ -74,7 +75,7 @@ def post_accrual(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @pos.post("/redemptions")
-@authenticated(TERMINAL)
+@authenticated(TERMINAL, scope=REDEEM)
 @body(RedemptionSchema)
 @pos.output(TransferSchema, status_code=201)
 @idempotent
@@ -89,7 +90,7 @@ def post_redemption(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @pos.post("/reversals")
-@authenticated(TERMINAL)
+@authenticated(TERMINAL, scope=REVERSE)
 @body(ReversalSchema)
 @pos.output(TransferSchema, status_code=201)
 @idempotent
@@ -105,14 +106,15 @@ def post_reversal(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @pos.post("/batches")
-@authenticated(TERMINAL)
+@authenticated(TERMINAL, scope=(ACCRUE, REDEEM, REVERSE))
 @body(BatchSchema)
 @pos.output(BatchAnswerSchema)
 def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
     """Post up to 5,000 events
 
     One result an event, in the same order; a refused event does not stop the others. Send the same batch
-    again when no answer came: nothing is posted twice.
+    again when no answer came: nothing is posted twice. Each event needs the scope that it needs by itself. The whole
+    batch counts as one request.
     """
     counts = dict.fromkeys(("posted", "replayed", "refused"), 0)
     # Kept as text: five thousand results as dicts are twenty times as large.
@@ -141,7 +143,7 @@ def show_outcome(
 
 
 @pos.get("/cards/<number>")
-@authenticated(TERMINAL, HQ)
+@authenticated(TERMINAL, HQ, scope=READ)
 @pos.output(CardBalanceSchema)
 def get_card(principal: Principal, number: str) -> Response:
     """What a card's member can redeem now"""
@@ -166,7 +168,7 @@ def get_card(principal: Principal, number: str) -> Response:
 
 
 @pos.get("/transfers")
-@authenticated(TERMINAL, HQ)
+@authenticated(TERMINAL, HQ, scope=READ)
 @query(TransferQuerySchema)
 @pos.output(TransferPageSchema)
 def list_transfers(principal: Principal, query: dict[str, Any]) -> Response:

@@ -10,7 +10,8 @@ from clearinghouse.pos.refusals import refusal
 from clearinghouse.pos.schemas import QuoteAnswerSchema, QuoteSchema
 from clearinghouse.programme.service import programme_at
 from clearinghouse.quotes.service import card_points_now, redeemable
-from tenants.credentials.service import TERMINAL, Principal
+from tenants.credentials.rules import READ, TERMINAL
+from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import clock
 from tenants.foundation.web import answer, body
@@ -19,7 +20,7 @@ quotes = APIBlueprint("quotes", __name__, url_prefix="/v1", tag="Points of sale"
 
 
 @quotes.post("/quotes")
-@authenticated(TERMINAL)
+@authenticated(TERMINAL, scope=READ)
 @body(QuoteSchema)
 @quotes.output(QuoteAnswerSchema)
 def post_quote(principal: Principal, body: dict[str, Any]) -> Response:

@@ -19,7 +19,8 @@ from settlement.windows.schemas import (
 )
 from settlement.windows.service import close_month, list_windows
 from settlement.windows.tables import Window
-from tenants.credentials.service import HQ, Principal
+from tenants.credentials.rules import HQ, READ, SETTLEMENT
+from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.months import parse_month, show_month
@@ -29,7 +30,7 @@ settlement = APIBlueprint("settlement", __name__, url_prefix="/v1/settlement", t
 
 
 @settlement.get("/windows")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, SETTLEMENT))
 @settlement.output(WindowListSchema)
 def get_windows(principal: Principal) -> Response:
     """List the closed months, oldest first, and the first open one"""
@@ -48,7 +49,7 @@ def show_window(window: Window) -> dict[str, Any]:
 
 
 @settlement.post("/windows/<month>/close")
-@authenticated(HQ)
+@authenticated(HQ, scope=SETTLEMENT)
 @settlement.output(SettlementSchema)
 def post_close(principal: Principal, month: str) -> Response:
     """Close a month, net it and publish it
@@ -61,7 +62,7 @@ def post_close(principal: Principal, month: str) -> Response:
 
 
 @settlement.get("/windows/<month>")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, SETTLEMENT))
 @settlement.output(SettlementSchema)
 def get_window(principal: Principal, month: str) -> Response:
     """A published month: totals, identities, every position"""
@@ -69,7 +70,7 @@ def get_window(principal: Principal, month: str) -> Response:
 
 
 @settlement.get("/windows/<month>/positions")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, SETTLEMENT))
 @settlement.output(PositionsSchema)
 def get_positions(principal: Principal, month: str) -> Response:
     """What each store remits or receives"""
@@ -78,7 +79,7 @@ def get_positions(principal: Principal, month: str) -> Response:
 
 
 @settlement.get("/windows/<month>/flows")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, SETTLEMENT))
 @settlement.output(FlowsSchema)
 def get_flows(principal: Principal, month: str) -> Response:
     """The issuing x redeeming matrix: its cells that are not zero"""
@@ -91,7 +92,7 @@ def get_flows(principal: Principal, month: str) -> Response:
 
 
 @settlement.get("/windows/<month>/exports/<name>")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, SETTLEMENT))
 def get_export(principal: Principal, month: str, name: str) -> Response:
     """settlement.xlsx, positions.csv or flows.csv"""
     document = load_settlement(principal.tenant_id, parse_month(month))
@@ -99,7 +100,7 @@ def get_export(principal: Principal, month: str, name: str) -> Response:
 
 
 @settlement.get("/windows/<month>/statements/<store>")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, SETTLEMENT))
 def get_statement(principal: Principal, month: str, store: str) -> Response:
     """A store's statement as PDF"""
     document = load_settlement(principal.tenant_id, parse_month(month))
@@ -108,7 +109,7 @@ def get_statement(principal: Principal, month: str, store: str) -> Response:
 
 
 @settlement.post("/windows/<month>/documents")
-@authenticated(HQ)
+@authenticated(HQ, scope=SETTLEMENT)
 @settlement.output(RenderingSchema, status_code=202)
 def post_documents(principal: Principal, month: str) -> Response:
     """Have the workers write every document of a month"""

@@ -52,6 +52,13 @@ class Conflict(ClearinghouseError):
     code = "conflict"
 
 
+class TooManyRequests(ClearinghouseError):
+    """Nothing was done; the same request may be sent again after a second."""
+
+    http_status = 429
+    code = "rate_limited"
+
+
 class Unavailable(ClearinghouseError):
     """Nothing was written; the same request may be sent again."""
 

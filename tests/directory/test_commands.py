@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -122,6 +122,56 @@ def test_keys_are_made_listed_and_revoked(run_json: Callable[..., Any], network:
     assert (made["role"], till_key["role"]) == ("hq", "terminal")
     assert listed[made["key_id"]] == revoked
     assert made["key"] not in json.dumps(listed)
+
+
+def test_a_key_is_made_with_terms_changed_and_rotated(
+    run_json: Callable[..., Any], run: Run, network: NetworkForTests
+) -> None:
+    ends = datetime.now(timezone(timedelta(hours=1))) + timedelta(days=30)
+    terms = ["--scope", "read", "--scope", "keys", "--rate-limit", "5", "--expires-at", ends.isoformat()]
+    made = run_json("key", "create", "--label", "reports", *terms)
+
+    changed = run_json("key", "set", made["key_id"], "--rate-limit", "7")
+    rotated = run_json("key", "rotate", made["key_id"], "--overlap-hours", "1")
+    again = run("key", "rotate", rotated["new_key"]["key_id"], "-n", network.code)
+    back = run_json("key", "set", made["key_id"], "--default-rate")
+
+    assert (made["scopes"], made["rate_limit"]) == (["read", "keys"], 5)
+    assert made["expires_at"] == ends.astimezone(UTC).isoformat(timespec="seconds")
+    assert (changed["rate_limit"], back["rate_limit"]) == (7, None)
+    assert rotated["new_key"]["replaces"] == rotated["old_key"]["key_id"] == made["key_id"]
+    assert rotated["new_key"]["key"].startswith("hq_")
+    assert "shown only now" in again.stderr and "stops at" in again.stderr
+    listed = {row["key_id"]: row for row in run_json("key", "list")}
+    assert listed[made["key_id"]] == back
+    assert listed[rotated["new_key"]["key_id"]]["expires_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["create", "--label", "x", "--scope", "accrue"], "A key of role hq can't have accrue"),
+        (["create", "--label", "x", "--scope", "*"], "choose from read, directory"),
+        (["create", "--label", "x", "--rate-limit", "0"], "0 is not in the range"),
+        (["create", "--label", "x", "--expires-at", "2020-01-01T00:00Z"], "must lie in the future"),
+        (["create", "--label", "x", "--expires-at", "2027-01-01"], "is not a moment"),
+        (["set", "key_01h455vb4pex5vsknk084sn02q"], "--default-rate"),
+        (["set", "key_01h455vb4pex5vsknk084sn02q", "--rate-limit", "5"], "no such key"),
+        (["rotate", "key_01h455vb4pex5vsknk084sn02q"], "no such key"),
+        (["rotate", "key_01h455vb4pex5vsknk084sn02q", "--overlap-hours", "169"], "169 is not in the range"),
+    ],
+)
+def test_what_a_key_can_not_have_is_said_in_one_line(
+    run_main: Callable[..., subprocess.CompletedProcess[str]],
+    network: NetworkForTests,
+    arguments: list[str],
+    said: str,
+) -> None:
+    result = run_main("key", *arguments, "-n", network.code)
+
+    assert result.returncode != 0
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_members_and_cards_are_managed(run_json: Callable[..., Any], network: NetworkForTests, till: Till) -> None:

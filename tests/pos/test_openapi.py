@@ -65,6 +65,14 @@ def test_every_operation_has_a_summary_and_every_one_under_v1_says_which_key_it_
             assert names and names <= schemes.keys(), (method, path)
 
 
+def test_operations_name_the_scopes_that_allow_them(document: dict[str, Any]) -> None:
+    paths = document["paths"]
+
+    assert paths["/v1/accruals"]["post"]["security"] == [{"terminal": ["accrue"]}]
+    assert paths["/v1/cards/{number}"]["get"]["security"] == [{"terminal": ["read"]}, {"hq": ["read"]}]
+    assert paths["/v1/stores"]["get"]["security"] == [{"hq": ["read"]}, {"hq": ["directory"]}]
+
+
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     references = set(re.findall(r"'\$ref': '([^']+)'", str(document)))
 
@@ -142,6 +150,12 @@ def test_the_answers_to_head_office_conform_to_their_schemas(
         "/v1/settlement/windows",
     ):
         assert_conforms(app, "GET", rule, network.hq("GET", rule))
+    key = network.hq("POST", "/v1/keys", {"label": "x", "rate_limit": 5})
+    assert_conforms(app, "POST", "/v1/keys", key)
+    path = f"/v1/keys/{key.json['key_id']}"
+    assert_conforms(app, "POST", "/v1/keys/<key_id>/rotate", network.hq("POST", f"{path}/rotate"))
+    assert_conforms(app, "PATCH", "/v1/keys/<key_id>", network.hq("PATCH", path, {"rate_limit": None}))
+    assert_conforms(app, "POST", "/v1/keys/<key_id>/revoke", network.hq("POST", f"{path}/revoke"))
     store = network.hq("GET", "/v1/stores/A")
     assert_conforms(app, "GET", "/v1/stores/<code>", store)
     assert_conforms(app, "GET", "/v1/stores/<code>/terminals", network.hq("GET", "/v1/stores/A/terminals"))
