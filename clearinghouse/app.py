@@ -12,6 +12,7 @@ from clearinghouse.directory.web import directory
 from clearinghouse.health.web import health
 from clearinghouse.holds.web import holds
 from clearinghouse.ledger.service import Ledger
+from clearinghouse.merges.web import merges
 from clearinghouse.pos.web import pos
 from clearinghouse.quotes.web import quotes
 from tenants.credentials.web import SECURITY_SCHEMES
@@ -56,7 +57,7 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={})
     app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None
     register_error_handlers(app)
-    for blueprint in (pos, quotes, holds, directory, health, *blueprints):
+    for blueprint in (pos, quotes, holds, directory, merges, health, *blueprints):
         app.register_blueprint(blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", {"validatorUrl": "none"}))
     return app

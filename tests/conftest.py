@@ -112,7 +112,8 @@ class Till:
         return self.post("/v1/redemptions", body, key)
 
     def reverse(self, transfer_id: str, **fields: Any) -> TestResponse:
-        return self.post("/v1/reversals", {"transfer_id": transfer_id, **fields}, fields.pop("key", None))
+        key = fields.pop("key", None)
+        return self.post("/v1/reversals", {"transfer_id": transfer_id, **fields}, key)
 
     def balance(self, card: str) -> dict[str, Any]:
         answer = self.call("GET", f"/v1/cards/{card}")

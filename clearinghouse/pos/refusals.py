@@ -25,6 +25,10 @@ REFUSALS: dict[str, tuple[type[ClearinghouseError], str]] = {
         InvalidInput,
         "occurred_at is older than the network accepts; head office can import it.",
     ),
+    "same_member": (InvalidInput, "A member can't be merged into itself."),
+    "member_unknown": (NotFound, "There is no such member in this network."),
+    "member_merged": (Conflict, "One of the two has been merged into another member already; name that one."),
+    "member_has_holds": (Conflict, "The member has points on hold; capture or void the holds first, or wait."),
     "order_already_posted": (
         Conflict,
         "This store has posted this order_ref already; transfer_id names the earlier transfer.",

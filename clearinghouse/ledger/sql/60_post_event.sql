@@ -131,7 +131,8 @@ BEGIN
     IF event.refusal IS NOT NULL THEN
         RETURN ledger.refused(event.refusal, event.refusal_detail);
     END IF;
-    IF earlier.transfer_id IS NOT NULL THEN
+    -- A hold that has been captured says so itself.
+    IF earlier.transfer_id IS NOT NULL AND coalesce(earlier.refers_to_transfer_id <> event.hold_id, true) THEN
         RETURN ledger.refused('order_already_posted', jsonb_build_object('transfer_id', earlier.transfer_id));
     END IF;
 
