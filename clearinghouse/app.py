@@ -16,7 +16,11 @@ from tenants.credentials.web import SECURITY_SCHEMES
 from tenants.foundation.calls import Calls
 from tenants.foundation.config import Settings
 from tenants.foundation.database import autocommit_engine, connect_arguments, db, normal_url
-from tenants.foundation.web import BODY_BYTES_MAX, register_error_handlers
+from tenants.foundation.web import (
+    BODY_BYTES_MAX,
+    refuse_payment_cards_outside_the_body,
+    register_error_handlers,
+)
 
 # Connections of a worker for everything but postings.
 POOL_SIZE = 4
@@ -50,6 +54,7 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     calls = Calls(autocommit_engine(settings.database_url))
     app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={})
     register_error_handlers(app)
+    app.before_request(refuse_payment_cards_outside_the_body)
     for blueprint in (pos, directory, health, *blueprints):
         app.register_blueprint(blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", {"validatorUrl": "none"}))

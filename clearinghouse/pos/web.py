@@ -95,7 +95,7 @@ for view in (post_accrual, post_redemption, post_reversal):
 
 @pos.post("/batches")
 @authenticated(TERMINAL)
-@body(BatchSchema)
+@body(BatchSchema, parts="events")
 @pos.output(BatchAnswerSchema)
 def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
     """Post up to 5,000 events
