@@ -37,7 +37,7 @@ COMMANDS = {
     "terminal": "clearinghouse.directory.commands:terminal",
     "key": "clearinghouse.directory.commands:key",
     "member": "clearinghouse.directory.commands:member",
-    "card": "clearinghouse.directory.commands:card",
+    "card": "clearinghouse.cards.commands:card",
     "programme": "clearinghouse.programme.commands:programme",
     "import": "clearinghouse.imports.commands:import_",
     "expire": "clearinghouse.expiry.commands:expire",

@@ -8,6 +8,7 @@ from apiflask import APIBlueprint, APIFlask
 from flask_migrate import Migrate
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from clearinghouse.cards.web import cards
 from clearinghouse.directory.web import directory
 from clearinghouse.health.web import health
 from clearinghouse.ledger.service import Ledger
@@ -55,7 +56,7 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={})
     register_error_handlers(app)
     app.before_request(refuse_payment_cards_outside_the_body)
-    for blueprint in (pos, directory, health, *blueprints):
+    for blueprint in (pos, directory, cards, health, *blueprints):
         app.register_blueprint(blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", {"validatorUrl": "none"}))
     return app

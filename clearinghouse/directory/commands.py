@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 import click
 
 from clearinghouse.directory.service import (
-    card_with_balance,
     member_with_cards,
     show_card,
     show_key,
@@ -25,11 +23,12 @@ from tenants.credentials.service import (
 from tenants.foundation import ids
 from tenants.foundation.console import err, json_option, network_option, print_fields, print_rows, with_app
 from tenants.members.service import (
+    COMMAND_LINE,
     change_card,
     create_member,
-    issue_card,
     list_members,
     replace_card,
+    update_member,
 )
 from tenants.networks.service import find_network_id
 from tenants.stores.service import (
@@ -41,6 +40,8 @@ from tenants.stores.service import (
     list_stores,
 )
 from tenants.terminals.service import create_terminal, list_terminals
+
+reason_option = click.option("--reason", help="Why; kept with what was done.")
 
 
 @click.group()
@@ -237,6 +238,29 @@ def create_one_member(reference: str | None, name: str | None, network: str, as_
     print_fields(show_member(create_member(find_network_id(network), reference, name)), as_json)
 
 
+@member.command("update")
+@click.argument("member_id")
+@click.option("--reference", help="The network's own number for the member; unique. Empty: none.")
+@click.option("--name", help="For people to read. Empty: none.")
+@reason_option
+@network_option
+@json_option
+@with_app
+def update_one_member(
+    member_id: str, reference: str | None, name: str | None, reason: str | None, network: str, as_json: bool
+) -> None:
+    """Change a member's reference or name.
+
+    What is not given stays as it is. A member who had neither is registered with it.
+    """
+    changes = {
+        field: value or None for field, value in (("reference", reference), ("name", name)) if value is not None
+    }
+    parsed = ids.parse(ids.MEMBER, member_id)
+    updated = update_member(find_network_id(network), parsed, changes, COMMAND_LINE, reason)
+    print_fields(show_member(updated), as_json)
+
+
 @member.command("show")
 @click.argument("member_id")
 @network_option
@@ -261,61 +285,41 @@ def card() -> None:
     """Cards: how a member is named at the till."""
 
 
-@card.command("issue")
-@click.argument("member_id")
-@click.option("--number", help="8 to 19 digits with a Luhn check digit.  [default: made up]")
-@network_option
-@json_option
-@with_app
-def issue_one_card(member_id: str, number: str | None, network: str, as_json: bool) -> None:
-    """Give a member one more card.
-
-    All cards of a member spend from the same points.
-    """
-    new = issue_card(find_network_id(network), ids.parse(ids.MEMBER, member_id), number)
-    print_fields(show_card(new), as_json)
-
-
 @card.command("block")
 @click.argument("number")
+@reason_option
 @network_option
 @json_option
 @with_app
-def block_card(number: str, network: str, as_json: bool) -> None:
+def block_card(number: str, reason: str | None, network: str, as_json: bool) -> None:
     """Block a card: tills refuse it until it is unblocked."""
-    print_fields(show_card(change_card(find_network_id(network), number, "block")), as_json)
+    blocked = change_card(find_network_id(network), number, "block", COMMAND_LINE, reason)
+    print_fields(show_card(blocked), as_json)
 
 
 @card.command("unblock")
 @click.argument("number")
+@reason_option
 @network_option
 @json_option
 @with_app
-def unblock_card(number: str, network: str, as_json: bool) -> None:
+def unblock_card(number: str, reason: str | None, network: str, as_json: bool) -> None:
     """Let a blocked card work again."""
-    print_fields(show_card(change_card(find_network_id(network), number, "unblock")), as_json)
+    unblocked = change_card(find_network_id(network), number, "unblock", COMMAND_LINE, reason)
+    print_fields(show_card(unblocked), as_json)
 
 
 @card.command("replace")
 @click.argument("number")
 @click.option("--new-number", help="8 to 19 digits with a Luhn check digit.  [default: made up]")
+@reason_option
 @network_option
 @json_option
 @with_app
-def replace_one_card(number: str, new_number: str | None, network: str, as_json: bool) -> None:
+def replace_one_card(number: str, new_number: str | None, reason: str | None, network: str, as_json: bool) -> None:
     """Replace a card and show the new one.
 
     The old card never works again; the points stay with the member.
     """
-    print_fields(show_card(replace_card(find_network_id(network), number, new_number)), as_json)
-
-
-@card.command("show")
-@click.argument("number")
-@network_option
-@json_option
-@with_app
-def show_one_card(number: str, network: str, as_json: bool) -> None:
-    """Show a card and the points of its member."""
-    tenant_id: UUID = find_network_id(network)
-    print_fields(card_with_balance(tenant_id, number), as_json)
+    new = replace_card(find_network_id(network), number, COMMAND_LINE, new_number, reason)
+    print_fields(show_card(new), as_json)

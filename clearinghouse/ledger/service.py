@@ -93,7 +93,7 @@ class Grant:
     expires_on: date
 
 
-def accrual(grants: Sequence[Grant], amount: int, programme_version: int, card: str, **common: Any) -> Event:
+def accrual(grants: Sequence[Grant], amount: int, programme_version: int, card: str | None, **common: Any) -> Event:
     return {
         "kind": "accrual",
         "card": card,

@@ -27,6 +27,7 @@ from tenants.foundation.months import show_month
 from tenants.foundation.payment_cards import refuse_payment_cards_in
 from tenants.foundation.web import load
 from tenants.members.tables import Card
+from tenants.payment_tokens.service import hash_token
 from tenants.stores.tables import Store
 
 log = logging.getLogger(__name__)
@@ -123,6 +124,7 @@ def event_of(principal: Principal, kind: str, body: dict[str, Any], key: str) ->
     if refusal_code is not None:
         # It won't be posted, and its day may lie beyond any calendar.
         occurred_at = clock.now()
+    body = with_token_hashed(principal, body)
     common = posting.common_fields(
         occurred_at,
         clock.business_date(occurred_at, principal.time_zone),
@@ -134,6 +136,13 @@ def event_of(principal: Principal, kind: str, body: dict[str, Any], key: str) ->
         refusal_code,
     )
     return BUILDERS[kind](principal, body, occurred_at, common)
+
+
+def with_token_hashed(principal: Principal, body: dict[str, Any]) -> dict[str, Any]:
+    """Nothing that is kept of a request, its hash included, is made of the payment token itself."""
+    if "payment_token" not in body:
+        return body
+    return {**body, "payment_token": hash_token(principal.tenant_id, body["payment_token"]).hex()}
 
 
 def what_is_wrong(principal: Principal, body: dict[str, Any], occurred_at: datetime) -> str | None:
@@ -154,13 +163,16 @@ def hash_request(kind: str, body: dict[str, Any]) -> bytes:
 
 def accrual_event(principal: Principal, body: dict[str, Any], occurred_at: datetime, common: Event) -> Event:
     assert principal.store_id is not None
-    return purchase_accrual(
-        principal.tenant_id, principal.store_id, body["card"], body["amount"], occurred_at, common
+    event = purchase_accrual(
+        principal.tenant_id, principal.store_id, body.get("card"), body["amount"], occurred_at, common
     )
+    if "payment_token" in body:
+        event["payment_token_hash"] = "\\x" + body["payment_token"]
+    return event
 
 
 def purchase_accrual(
-    tenant_id: UUID, store_id: UUID, card: str, amount: int, occurred_at: datetime, common: Event
+    tenant_id: UUID, store_id: UUID, card: str | None, amount: int, occurred_at: datetime, common: Event
 ) -> Event:
     """What a purchase of `amount` minor units earns under the programme version of its time."""
     programme = programme_at(tenant_id, occurred_at)

@@ -24,6 +24,8 @@ KEY = "key"
 MEMBER = "mem"
 CARD = "crd"
 TRANSFER = "xfr"
+CARD_BATCH = "cbt"
+CARD_CHANGE = "chg"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)

@@ -94,6 +94,18 @@ def rows_of(schema: type[Schema]) -> fields.List:
     return fields.List(fields.Nested(part(schema)))
 
 
+def passes(check: Callable[[Any], None]) -> Callable[[Any], None]:
+    """A service's check as a validator, so that its refusal names the field."""
+
+    def validator(value: Any) -> None:
+        try:
+            check(value)
+        except InvalidInput as error:
+            raise ValidationError(error.message) from error
+
+    return validator
+
+
 def parse_json(data: bytes, parts: str | None = None) -> Any:
     """Raises `PaymentCardNumber` when the body holds what looks like one, elsewhere than in the list `parts`."""
     try:

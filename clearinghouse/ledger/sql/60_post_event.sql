@@ -24,7 +24,7 @@ END $$;
 
 -- Post one event. The order of the checks is part of the interface (docs/ledger.md):
 --   1 idempotency   idempotency_key_reused (or the stored result, replayed)
---   2 subject       card_unknown, transfer_unknown
+--   2 subject       card_unknown, payment_token_unknown, transfer_unknown
 --   3 the event     what the caller found wrong with it, in event.refusal
 --   4 natural key   order_already_posted
 --   5 state         card_blocked, card_replaced, not_reversible, already_reversed
@@ -54,8 +54,18 @@ BEGIN
             transfer.kind := CASE original.kind WHEN 'accrual' THEN 'accrual_reversal'
                                                 WHEN 'redemption' THEN 'redemption_reversal' END;
         ELSE
-            SELECT card_id, member_id, status INTO card FROM tenants.cards
-            WHERE tenant_id = tenant AND number = event.card;
+            IF event.payment_token_hash IS NULL THEN
+                SELECT card_id, member_id, status INTO card FROM tenants.cards
+                WHERE tenant_id = tenant AND number = event.card;
+            ELSE
+                -- No card was shown, so none is named; a member all of whose cards are out of use is blocked.
+                SELECT NULL::uuid AS card_id, member_id, CASE WHEN EXISTS (
+                    SELECT FROM tenants.cards AS own WHERE own.tenant_id = tenant
+                        AND own.member_id = bound.member_id AND own.status = 'active'
+                ) THEN 'active' ELSE 'blocked' END AS status
+                INTO card FROM tenants.payment_tokens AS bound
+                WHERE bound.tenant_id = tenant AND bound.token_hash = event.payment_token_hash;
+            END IF;
             member := card.member_id;
             transfer.kind := event.kind;
     END CASE;
@@ -84,7 +94,10 @@ BEGIN
     END IF;
 
     IF member IS NULL THEN
-        RETURN ledger.refused(CASE event.kind WHEN 'reversal' THEN 'transfer_unknown' ELSE 'card_unknown' END);
+        RETURN ledger.refused(CASE
+            WHEN event.kind = 'reversal' THEN 'transfer_unknown'
+            WHEN event.payment_token_hash IS NOT NULL THEN 'payment_token_unknown'
+            ELSE 'card_unknown' END);
     END IF;
     IF event.refusal IS NOT NULL THEN
         RETURN ledger.refused(event.refusal);
