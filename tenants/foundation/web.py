@@ -113,7 +113,7 @@ def parse_json(data: bytes, parts: str | None = None) -> Any:
     except InvalidBody:
         refuse_payment_cards(data.decode("latin-1"))
         raise
-    is_divided = parts is not None and isinstance(value, dict)
+    is_divided = isinstance(value, dict) and isinstance(value.get(parts), list)
     refuse_payment_cards_in({name: value[name] for name in value if name != parts} if is_divided else value)
     return value
 

@@ -156,12 +156,7 @@ def test_in_a_batch_only_the_events_that_hold_one_are_refused(till: Till, card: 
     "body", [{NUMBER: 1, "events": []}, {"events": NUMBER}, {"events": [], "card": NUMBER}, [NUMBER], NUMBER]
 )
 def test_a_batch_that_holds_one_beside_its_events_is_refused(till: Till, body: Any) -> None:
-    answer = till.call("POST", "/v1/batches", body)
-
-    assert answer.status_code == 422
-    assert NUMBER not in answer.text
-    if body != {"events": NUMBER}:
-        assert_refused(answer)
+    assert_refused(till.call("POST", "/v1/batches", body))
 
 
 def test_half_a_batch_that_holds_one_is_refused(till: Till, card: str) -> None:
