@@ -201,11 +201,11 @@ def test_the_barcodes_on_the_sheet_read_as_the_numbers_of_the_batch(network: Net
 
 
 def scanned(pdf: bytes) -> list[list[str]]:
-    """What a scanner reads on each page, printed coarsely."""
+    """What a scanner reads on each page, as a printer of 300 dpi prints it."""
     document = pypdfium2.PdfDocument(pdf)
     try:
         return [
-            [code.text for code in zxingcpp.read_barcodes(page.render(scale=150 / 72).to_pil())] for page in document
+            [code.text for code in zxingcpp.read_barcodes(page.render(scale=300 / 72).to_pil())] for page in document
         ]
     finally:
         document.close()
