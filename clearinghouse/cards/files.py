@@ -29,8 +29,9 @@ TEXT_WIDTH_MAX = LABEL_WIDTH - 12 * mm
 NAME_SIZE, NUMBER_SIZE, NOTE_SIZE = 9.0, 11.0, 6.0
 NAME_Y, BARS_Y, NUMBER_Y, NOTE_Y = 29 * mm, 14 * mm, 8.5 * mm, 4.5 * mm
 BAR_HEIGHT = 12 * mm
-# The narrowest bar, 0.42 mm: five dots of a printer of 300 dpi, ten of 600, so that no bar is a dot too wide. The quiet
-# zones of ten modules on each side have room in the label. (At 0.375 mm a scan of 150 dpi missed one in a hundred.)
+# The narrowest bar, 0.42 mm: five dots of a printer of 300 dpi, ten of 600, so that no bar is a dot too wide. The
+# quiet zones of ten modules on each side have room in the label.
+# (At 0.375 mm a scan of 150 dpi missed one in a hundred.)
 MODULE = 5 * 72 / 300
 
 
