@@ -8,6 +8,7 @@ from apiflask import APIBlueprint, APIFlask
 from flask_migrate import Migrate
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from clearinghouse.cards.web import cards
 from clearinghouse.directory.web import directory
 from clearinghouse.health.web import health
 from clearinghouse.holds.web import holds
@@ -20,7 +21,11 @@ from tenants.foundation.calls import Calls
 from tenants.foundation.config import Settings
 from tenants.foundation.database import autocommit_engine, connect_arguments, db, normal_url
 from tenants.foundation.rate_limits import RateLimiter
-from tenants.foundation.web import BODY_BYTES_MAX, register_error_handlers
+from tenants.foundation.web import (
+    BODY_BYTES_MAX,
+    refuse_payment_cards_outside_the_body,
+    register_error_handlers,
+)
 
 # Connections of a worker for everything but postings.
 POOL_SIZE = 4
@@ -57,7 +62,8 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={})
     app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None
     register_error_handlers(app)
-    for blueprint in (pos, quotes, holds, directory, merges, health, *blueprints):
+    app.before_request(refuse_payment_cards_outside_the_body)
+    for blueprint in (pos, quotes, holds, directory, cards, merges, health, *blueprints):
         app.register_blueprint(blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", {"validatorUrl": "none"}))
     return app

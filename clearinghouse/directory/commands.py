@@ -2,12 +2,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import click
 
 from clearinghouse.directory.service import (
-    card_with_balance,
     member_with_cards,
     show_card,
     show_key,
@@ -17,6 +15,7 @@ from clearinghouse.directory.service import (
     show_store,
     show_terminal,
 )
+from clearinghouse.merges.service import merge_members
 from tenants.credentials.rules import HQ, OVERLAP_DEFAULT, OVERLAP_MAX, RATE_MAX, SCOPES, TERMINAL
 from tenants.credentials.service import (
     change_credential,
@@ -36,11 +35,12 @@ from tenants.foundation.console import (
     with_app,
 )
 from tenants.members.service import (
+    COMMAND_LINE,
     change_card,
     create_member,
-    issue_card,
     list_members,
     replace_card,
+    update_member,
 )
 from tenants.networks.service import find_network_id
 from tenants.stores.service import (
@@ -60,6 +60,7 @@ SCOPES_HELP = f"A terminal: {', '.join(SCOPES[TERMINAL])}. Head office: {', '.jo
 rate_limit_option = click.option(
     "--rate-limit", type=click.IntRange(1, RATE_MAX), help="Requests per second.  [default: what its role may send]"
 )
+reason_option = click.option("--reason", help="Why; kept with what was done.")
 
 
 @click.group()
@@ -314,6 +315,49 @@ def create_one_member(reference: str | None, name: str | None, network: str, as_
     print_fields(show_member(create_member(find_network_id(network), reference, name)), as_json)
 
 
+@member.command("update")
+@click.argument("member_id")
+@click.option("--reference", help="The network's own number for the member; unique. Empty: none.")
+@click.option("--name", help="For people to read. Empty: none.")
+@reason_option
+@network_option
+@json_option
+@with_app
+def update_one_member(
+    member_id: str, reference: str | None, name: str | None, reason: str | None, network: str, as_json: bool
+) -> None:
+    """Change a member's reference or name.
+
+    What is not given stays as it is. A member who had neither is registered with it.
+    """
+    changes = {
+        field: value or None for field, value in (("reference", reference), ("name", name)) if value is not None
+    }
+    parsed = ids.parse(ids.MEMBER, member_id)
+    updated = update_member(find_network_id(network), parsed, changes, COMMAND_LINE, reason)
+    print_fields(show_member(updated), as_json)
+
+
+@member.command("merge")
+@click.argument("member_id")
+@click.option("--into", required=True, help="The member who stays.")
+@reason_option
+@network_option
+@json_option
+@with_app
+def merge_two_members(member_id: str, into: str, reason: str | None, network: str, as_json: bool) -> None:
+    """Merge MEMBER_ID into another member, for good.
+
+    Cards, points, with the expiry and the funder they have, and debts become the other's; the cards go on working.
+    """
+    tenant_id = find_network_id(network)
+    merged_id, kept_id = ids.parse(ids.MEMBER, member_id), ids.parse(ids.MEMBER, into)
+    transfer = merge_members(tenant_id, merged_id, kept_id, COMMAND_LINE, reason).transfer
+    assert transfer is not None
+    moved = {"member_id": into, "points_moved": transfer.points, "available": transfer.available_after}
+    print_fields({**moved, "deficit": transfer.deficit_after}, as_json)
+
+
 @member.command("show")
 @click.argument("member_id")
 @network_option
@@ -338,61 +382,41 @@ def card() -> None:
     """Cards: how a member is named at the till."""
 
 
-@card.command("issue")
-@click.argument("member_id")
-@click.option("--number", help="8 to 19 digits with a Luhn check digit.  [default: made up]")
-@network_option
-@json_option
-@with_app
-def issue_one_card(member_id: str, number: str | None, network: str, as_json: bool) -> None:
-    """Give a member one more card.
-
-    All cards of a member spend from the same points.
-    """
-    new = issue_card(find_network_id(network), ids.parse(ids.MEMBER, member_id), number)
-    print_fields(show_card(new), as_json)
-
-
 @card.command("block")
 @click.argument("number")
+@reason_option
 @network_option
 @json_option
 @with_app
-def block_card(number: str, network: str, as_json: bool) -> None:
+def block_card(number: str, reason: str | None, network: str, as_json: bool) -> None:
     """Block a card: tills refuse it until it is unblocked."""
-    print_fields(show_card(change_card(find_network_id(network), number, "block")), as_json)
+    blocked = change_card(find_network_id(network), number, "block", COMMAND_LINE, reason)
+    print_fields(show_card(blocked), as_json)
 
 
 @card.command("unblock")
 @click.argument("number")
+@reason_option
 @network_option
 @json_option
 @with_app
-def unblock_card(number: str, network: str, as_json: bool) -> None:
+def unblock_card(number: str, reason: str | None, network: str, as_json: bool) -> None:
     """Let a blocked card work again."""
-    print_fields(show_card(change_card(find_network_id(network), number, "unblock")), as_json)
+    unblocked = change_card(find_network_id(network), number, "unblock", COMMAND_LINE, reason)
+    print_fields(show_card(unblocked), as_json)
 
 
 @card.command("replace")
 @click.argument("number")
 @click.option("--new-number", help="8 to 19 digits with a Luhn check digit.  [default: made up]")
+@reason_option
 @network_option
 @json_option
 @with_app
-def replace_one_card(number: str, new_number: str | None, network: str, as_json: bool) -> None:
+def replace_one_card(number: str, new_number: str | None, reason: str | None, network: str, as_json: bool) -> None:
     """Replace a card and show the new one.
 
     The old card never works again; the points stay with the member.
     """
-    print_fields(show_card(replace_card(find_network_id(network), number, new_number)), as_json)
-
-
-@card.command("show")
-@click.argument("number")
-@network_option
-@json_option
-@with_app
-def show_one_card(number: str, network: str, as_json: bool) -> None:
-    """Show a card and the points of its member."""
-    tenant_id: UUID = find_network_id(network)
-    print_fields(card_with_balance(tenant_id, number), as_json)
+    new = replace_card(find_network_id(network), number, COMMAND_LINE, new_number, reason)
+    print_fields(show_card(new), as_json)

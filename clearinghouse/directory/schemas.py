@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apiflask import Schema
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 
 from clearinghouse.programme.rules import CHARGED_TO, LIMITED, RETURN_POLICIES, SPANS
 from tenants.credentials.rules import (
@@ -21,9 +20,8 @@ from tenants.credentials.rules import (
     all_scopes,
     scopes_of,
 )
-from tenants.foundation.errors import InvalidInput
-from tenants.foundation.web import part, rows_of
-from tenants.members.service import REFERENCE_PATTERN, check_card_number, check_reference
+from tenants.foundation.web import part, passes, rows_of
+from tenants.members.service import REFERENCE_PATTERN, check_card_number, check_reason, check_reference
 from tenants.networks.service import CODE_PATTERN, NAME_PATTERN, check_code, check_name, check_rate
 
 # A moment in the year 9999 can fall into the year 10000 in another time zone, which Python can't read back.
@@ -31,31 +29,24 @@ MOMENT_LIMIT = datetime(9999, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def passes(check: Callable[[Any], None]) -> Callable[[Any], None]:
-    """A service's check as a validator, so that its refusal names the field."""
-
-    def validator(value: Any) -> None:
-        try:
-            check(value)
-        except InvalidInput as error:
-            raise ValidationError(error.message) from error
-
-    return validator
-
-
 def code_field(example: str, required: bool = True, **metadata: str) -> fields.String:
     metadata = {"pattern": f"^{CODE_PATTERN}$", "example": example, **metadata}
     return fields.String(required=required, validate=passes(check_code), metadata=metadata)
 
 
-def name_field(example: str, required: bool = True, **metadata: str) -> fields.String:
+def name_field(example: str, required: bool = True, allow_none: bool = False, **metadata: str) -> fields.String:
     metadata = {"pattern": f"^{NAME_PATTERN}$", "example": example, **metadata}
-    return fields.String(required=required, validate=passes(check_name), metadata=metadata)
+    return fields.String(required=required, allow_none=allow_none, validate=passes(check_name), metadata=metadata)
 
 
-def reference_field(**metadata: str) -> fields.String:
+def reference_field(allow_none: bool = False, **metadata: str) -> fields.String:
     metadata = {"pattern": f"^{REFERENCE_PATTERN}$", "example": "M-20417", **metadata}
-    return fields.String(validate=passes(check_reference), metadata=metadata)
+    return fields.String(allow_none=allow_none, validate=passes(check_reference), metadata=metadata)
+
+
+def reason_field() -> fields.String:
+    metadata = {"description": "Why; kept with what was done", "example": "lost"}
+    return fields.String(validate=passes(check_reason), metadata=metadata)
 
 
 def card_number_field(**metadata: str) -> fields.String:
@@ -144,6 +135,14 @@ class NewMemberSchema(Schema):
     name = name_field("Ada Lovelace", required=False)
 
 
+class MemberChangeSchema(Schema):
+    """What is left out stays as it is; null empties it."""
+
+    reference = reference_field(allow_none=True, description="The network's own number for the member; unique")
+    name = name_field("Ada Lovelace", required=False, allow_none=True)
+    reason = reason_field()
+
+
 class NewCardSchema(Schema):
     number = card_number_field(description="8 to 19 digits with a Luhn check digit; made up when left out")
 
@@ -159,6 +158,14 @@ class VelocityLimitsSchema(Schema):
         ),
         metadata={"description": "Redemptions at most", "example": {"member": {"day": {"count": 5, "points": 5000}}}},
     )
+
+
+class CardActionSchema(Schema):
+    reason = reason_field()
+
+
+class ReplacementSchema(NewCardSchema):
+    reason = reason_field()
 
 
 class NewVersionSchema(VelocityLimitsSchema):
@@ -285,6 +292,9 @@ class MemberSchema(Schema):
     reference = fields.String(allow_none=True)
     name = fields.String(allow_none=True)
     created_at = fields.String()
+    registered_at = fields.String(
+        allow_none=True, metadata={"description": "Null until somebody has said who holds the card"}
+    )
 
 
 class MemberWithCardsSchema(MemberSchema):

@@ -11,6 +11,7 @@ from uuid import UUID
 from clearinghouse.ledger.queries import balance_of
 from clearinghouse.programme.service import terms_of
 from clearinghouse.programme.tables import ProgrammeVersion
+from tenants.credentials.service import Principal
 from tenants.credentials.tables import Credential
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
@@ -99,6 +100,7 @@ def show_member(member: Member) -> dict[str, Any]:
         "reference": member.reference,
         "name": member.name,
         "created_at": show_moment(member.created_at),
+        "registered_at": member.registered_at and show_moment(member.registered_at),
     }
 
 
@@ -139,6 +141,11 @@ def card_with_balance(tenant_id: UUID, number: str) -> dict[str, Any]:
         "expiring_next": balance.expiring_next,
         "expires_on": balance.expires_on and balance.expires_on.isoformat(),
     }
+
+
+def show_who(principal: Principal) -> str:
+    """Who did something, as records of it say: the id of the key that was used."""
+    return ids.show(ids.KEY, principal.credential_id)
 
 
 def show_version(version: ProgrammeVersion) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from clearinghouse.directory.schemas import (
+    CardActionSchema,
     CardSchema,
     CodePageQuerySchema,
     KeyChangeSchema,
     KeyPageSchema,
     KeySchema,
     MadeKeySchema,
+    MemberChangeSchema,
     MemberPageSchema,
     MemberQuerySchema,
     MemberSchema,
@@ -34,6 +36,7 @@ from clearinghouse.directory.schemas import (
     PageQuerySchema,
     ParticipantPageSchema,
     ParticipantSchema,
+    ReplacementSchema,
     RotationSchema,
     StorePageSchema,
     StoreSchema,
@@ -53,6 +56,7 @@ from clearinghouse.directory.service import (
     show_store,
     show_terminal,
     show_version,
+    show_who,
 )
 from clearinghouse.programme.service import add_version, list_versions, terms_of
 from tenants.credentials.rules import DIRECTORY, HQ, KEYS, READ, TERMINAL
@@ -68,7 +72,14 @@ from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.web import answer, body, query
-from tenants.members.service import change_card, create_member, issue_card, list_members, replace_card
+from tenants.members.service import (
+    change_card,
+    create_member,
+    issue_card,
+    list_members,
+    replace_card,
+    update_member,
+)
 from tenants.networks.service import get_network
 from tenants.stores.service import (
     close_store,
@@ -300,7 +311,7 @@ def post_card(principal: Principal, member_id: str, body: dict[str, Any]) -> Res
 
     Every card of a member spends from the same points.
     """
-    card = issue_card(principal.tenant_id, ids.parse(ids.MEMBER, member_id), body.get("number"))
+    card = issue_card(principal.tenant_id, ids.parse(ids.MEMBER, member_id), body.get("number"), show_who(principal))
     return answer(show_card(card), 201)
 
 
@@ -312,35 +323,52 @@ def get_member(principal: Principal, member_id: str) -> Response:
     return answer(member_with_cards(principal.tenant_id, ids.parse(ids.MEMBER, member_id)))
 
 
+@directory.patch("/members/<member_id>")
+@authenticated(HQ, scope=DIRECTORY)
+@body(MemberChangeSchema)
+@directory.output(MemberSchema)
+def patch_member(principal: Principal, member_id: str, body: dict[str, Any]) -> Response:
+    """Change a member's reference or name
+
+    A member who had neither is registered with it.
+    """
+    reason = body.pop("reason", None)
+    parsed = ids.parse(ids.MEMBER, member_id)
+    return answer(show_member(update_member(principal.tenant_id, parsed, body, show_who(principal), reason)))
+
+
 @directory.post("/cards/<number>/block")
 @authenticated(HQ, scope=DIRECTORY)
+@body(CardActionSchema, optional=True)
 @directory.output(CardSchema)
-def post_card_block(principal: Principal, number: str) -> Response:
+def post_card_block(principal: Principal, number: str, body: dict[str, Any]) -> Response:
     """Block a card
 
     Tills refuse it until it is unblocked; the member's other cards go on working.
     """
-    return answer(show_card(change_card(principal.tenant_id, number, "block")))
+    return answer(show_card(change_card(principal.tenant_id, number, "block", show_who(principal), **body)))
 
 
 @directory.post("/cards/<number>/unblock")
 @authenticated(HQ, scope=DIRECTORY)
+@body(CardActionSchema, optional=True)
 @directory.output(CardSchema)
-def post_card_unblock(principal: Principal, number: str) -> Response:
+def post_card_unblock(principal: Principal, number: str, body: dict[str, Any]) -> Response:
     """Let a blocked card work again"""
-    return answer(show_card(change_card(principal.tenant_id, number, "unblock")))
+    return answer(show_card(change_card(principal.tenant_id, number, "unblock", show_who(principal), **body)))
 
 
 @directory.post("/cards/<number>/replace")
 @authenticated(HQ, scope=DIRECTORY)
-@body(NewCardSchema, optional=True)
+@body(ReplacementSchema, optional=True)
 @directory.output(CardSchema, status_code=201)
 def post_card_replace(principal: Principal, number: str, body: dict[str, Any]) -> Response:
     """Replace a card by a new one
 
     The answer is the new card. The old one never works again; the points stay with the member.
     """
-    return answer(show_card(replace_card(principal.tenant_id, number, body.get("number"))), 201)
+    new, reason = body.get("number"), body.get("reason")
+    return answer(show_card(replace_card(principal.tenant_id, number, show_who(principal), new, reason)), 201)
 
 
 @directory.post("/programme/versions")

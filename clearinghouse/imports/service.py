@@ -47,6 +47,7 @@ from clearinghouse.programme.service import programme_at
 from tenants.foundation import clock, ids
 from tenants.foundation.database import db, unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, Unavailable
+from tenants.foundation.payment_cards import PaymentCardNumber
 from tenants.networks.service import get_network
 from tenants.stores.service import list_stores
 
@@ -210,6 +211,9 @@ class PurchaseImport:
             return row
         try:
             return check_row(row, self.conditions)
+        except PaymentCardNumber as error:
+            # The file of rejected rows must not hold the number either.
+            return Rejection(row.line, error.code, error.message, ())
         except InvalidInput as error:
             return rejected_row(row, error)
 

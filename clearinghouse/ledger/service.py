@@ -113,7 +113,7 @@ def accrual(
     grants: Sequence[Grant],
     amount: int,
     programme_version: int,
-    card: str,
+    card: str | None,
     purchase_lines: Sequence[PurchaseLine] = (),
     **common: Any,
 ) -> Event:

@@ -6,6 +6,8 @@ from apiflask import APIBlueprint, Schema
 from flask import Response
 from marshmallow import fields
 
+from clearinghouse.directory.schemas import reason_field
+from clearinghouse.directory.service import show_who
 from clearinghouse.ledger.service import REPLAYED
 from clearinghouse.merges.service import merge_members
 from clearinghouse.pos.schemas import TransferSchema
@@ -21,6 +23,7 @@ merges = APIBlueprint("merges", __name__, url_prefix="/v1", tag="Directory")
 
 class MergeSchema(Schema):
     into = fields.String(required=True, metadata={"description": "The member who stays", "example": "mem_…"})
+    reason = reason_field()
 
 
 @merges.post("/members/<member_id>/merge")
@@ -34,7 +37,7 @@ def post_merge(principal: Principal, member_id: str, body: dict[str, Any]) -> Re
     It can't be undone. The answer is the transfer that the points came by.
     """
     merged_id, kept_id = ids.parse(ids.MEMBER, member_id), ids.parse(ids.MEMBER, body["into"])
-    result = merge_members(principal.tenant_id, merged_id, kept_id)
+    result = merge_members(principal.tenant_id, merged_id, kept_id, show_who(principal), body.get("reason"))
     assert result.transfer is not None
     headers = {"Idempotent-Replayed": "true"} if result.outcome == REPLAYED else None
     return answer(show_transfer(result.transfer, principal.currency, None, None), 201, headers)

@@ -21,6 +21,7 @@ from tenants.credentials.service import Principal
 from tenants.foundation import clock, ids
 from tenants.foundation.database import compact_json, unit_of_work
 from tenants.foundation.errors import InvalidInput
+from tenants.payment_tokens.service import hash_token
 from tenants.stores.tables import Store
 
 Body = dict[str, Any]
@@ -40,6 +41,7 @@ def event_of(principal: Principal, kind: str, body: Body, key: str) -> Event:
     if wrong is not None:
         # It won't be posted, and its day may lie beyond any calendar.
         occurred_at = clock.now()
+    body = with_token_hashed(principal, body)
     common = posting.common_fields(
         occurred_at,
         clock.business_date(occurred_at, principal.time_zone),
@@ -52,6 +54,13 @@ def event_of(principal: Principal, kind: str, body: Body, key: str) -> Event:
     )
     programme = programme_at(principal.tenant_id, occurred_at)
     return BUILDERS[kind](principal, programme, body, common)
+
+
+def with_token_hashed(principal: Principal, body: Body) -> Body:
+    """Nothing that is kept of a request, its hash included, is made of the payment token itself."""
+    if "payment_token" not in body:
+        return body
+    return {**body, "payment_token": hash_token(principal.tenant_id, body["payment_token"]).hex()}
 
 
 def what_is_wrong(principal: Principal, body: Body, occurred_at: datetime) -> Refusal | None:
@@ -82,7 +91,10 @@ def refuse(common: Event, wrong: Refusal | None) -> Event:
 def accrual_event(principal: Principal, programme: Programme, body: Body, common: Event) -> Event:
     assert principal.store_id is not None
     lines = purchase_lines(programme, body)
-    return purchase_accrual(principal.store_id, programme, body["card"], body["amount"], common, lines)
+    event = purchase_accrual(principal.store_id, programme, body.get("card"), body["amount"], common, lines)
+    if "payment_token" in body:
+        event["payment_token_hash"] = "\\x" + body["payment_token"]
+    return event
 
 
 def purchase_lines(programme: Programme, body: Body) -> list[PurchaseLine]:
@@ -96,7 +108,7 @@ def purchase_lines(programme: Programme, body: Body) -> list[PurchaseLine]:
 def purchase_accrual(
     store_id: UUID,
     programme: Programme,
-    card: str,
+    card: str | None,
     amount: int,
     common: Event,
     lines: Sequence[PurchaseLine] = (),

@@ -14,6 +14,10 @@ REFUSALS: dict[str, tuple[type[ClearinghouseError], str]] = {
         "This Idempotency-Key was used for another request; use a new key for each new event.",
     ),
     "card_unknown": (NotFound, "There is no such card in this network."),
+    "payment_token_unknown": (
+        NotFound,
+        "No member has bound this payment card; ask for the loyalty card.",
+    ),
     "transfer_unknown": (NotFound, "There is no such transfer in this network."),
     "store_unknown": (NotFound, "There is no such store in this network."),
     "wrong_currency": (InvalidInput, "This network settles in another currency."),

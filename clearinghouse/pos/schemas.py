@@ -8,7 +8,8 @@ from apiflask import Schema
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from tenants.foundation.luhn import is_card_number
-from tenants.foundation.web import part, rows_of
+from tenants.foundation.web import part, passes, rows_of
+from tenants.payment_tokens.service import check_token
 
 INTEGER_MAX = 2**53
 EVENTS_MAX = 5_000
@@ -70,7 +71,13 @@ def lines_of(schema: type[Schema], **metadata: str) -> fields.List:
 
 
 class AccrualSchema(EventSchema):
-    card = fields.String(required=True, validate=card_number, metadata={"example": "6290000000000014"})
+    """Whose purchase it is: `card`, or the `payment_token` of the payment card it was paid with."""
+
+    card = fields.String(validate=card_number, metadata={"example": "6290000000000014"})
+    payment_token = fields.String(
+        validate=passes(check_token),
+        metadata={"description": "Your payment provider's token; never a card number", "example": "tok_1N3T00LkdIwH"},
+    )
     order_ref = fields.String(
         required=True,
         validate=REFERENCE,
@@ -88,6 +95,11 @@ class AccrualSchema(EventSchema):
     def check_sum(self, data: dict[str, Any], **_: Any) -> None:
         if "lines" in data and sum(line["amount"] for line in data["lines"]) != data["amount"]:
             raise ValidationError("do not add up to amount", "lines")
+
+    @validates_schema
+    def names_one_member(self, data: dict[str, Any], **_: Any) -> None:
+        if ("card" in data) == ("payment_token" in data):
+            raise ValidationError("Send card or payment_token: one of the two.", "card")
 
 
 class AmountOrPointsSchema(EventSchema):

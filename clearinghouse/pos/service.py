@@ -30,6 +30,7 @@ from tenants.foundation.database import unit_of_work
 from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.errors import ClearinghouseError, InvalidInput
 from tenants.foundation.months import show_month
+from tenants.foundation.payment_cards import refuse_payment_cards_in
 from tenants.foundation.web import load
 from tenants.members.tables import Card
 
@@ -108,6 +109,7 @@ def settle(result: PostingResult) -> Outcome:
 
 def prepare(principal: Principal, body: dict[str, Any]) -> Event | ClearinghouseError:
     try:
+        refuse_payment_cards_in(body)
         fields = dict(body)
         kind, key = fields.pop("kind", None), fields.pop("idempotency_key", None)
         if not isinstance(kind, str) or kind not in SCHEMAS:

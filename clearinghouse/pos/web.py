@@ -107,7 +107,7 @@ def post_reversal(principal: Principal, body: dict[str, Any]) -> Response:
 
 @pos.post("/batches")
 @authenticated(TERMINAL, scope=(ACCRUE, REDEEM, REVERSE))
-@body(BatchSchema)
+@body(BatchSchema, parts="events")
 @pos.output(BatchAnswerSchema)
 def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
     """Post up to 5,000 events

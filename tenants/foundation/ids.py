@@ -26,6 +26,8 @@ CARD = "crd"
 TRANSFER = "xfr"
 # A hold is named by the transfer that placed it: the same UUID, shown with a prefix of its own.
 HOLD = "hld"
+CARD_BATCH = "cbt"
+CARD_CHANGE = "chg"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)

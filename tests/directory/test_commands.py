@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -193,6 +194,59 @@ def test_members_and_cards_are_managed(run_json: Callable[..., Any], network: Ne
     ]
 
 
+def test_a_card_of_a_batch_is_handed_out_registered_bound_and_told_of(
+    run_json: Callable[..., Any], run: Run, network: NetworkForTests, tmp_path: Path
+) -> None:
+    made = run_json("card", "issue", "--count", "3", "--label", "Spring", "--prefix", "770")
+    files = [tmp_path / "cards.csv", tmp_path / "cards.pdf"]
+    for file in files:
+        run("card", "batch", file.suffix[1:], made["batch_id"], "--output", str(file), "-n", network.code)
+    number = files[0].read_text().splitlines()[1].partition(",")[0]
+
+    registered = run_json("card", "register", number, "--reference", "M-7", "--name", "Ada")
+    updated = run_json("member", "update", registered["member_id"], "--name", "", "--reason", "on request")
+    bound = run_json("card", "bind", number, "--token", "tok_12345678")
+    unbound = run_json("card", "unbind", number, "--token", "tok_12345678")
+    run_json("card", "block", number, "--reason", "stolen")
+    shown = run_json("card", "show", number)
+
+    assert number.startswith("770") and files[1].read_bytes().startswith(b"%PDF")
+    assert run_json("card", "batch", "list") == [made] == [run_json("card", "batch", "show", made["batch_id"])]
+    assert (registered["reference"], updated["reference"], updated["name"]) == ("M-7", "M-7", None)
+    assert (bound["payment_tokens"], unbound["payment_tokens"]) == (1, 0)
+    told = [(change["action"], change["reason"]) for change in shown["changes"]]
+    assert told == [
+        ("issued", None),
+        ("registered", None),
+        ("updated", "on request"),
+        ("bound", None),
+        ("unbound", None),
+        ("blocked", "stolen"),
+    ]
+    assert {change["changed_by"] for change in shown["changes"]} == {"command line"}
+    assert "stolen" in run("card", "show", number, "-n", network.code).stdout
+
+
+def test_a_token_is_asked_for_and_not_shown(environment: dict[str, str], network: NetworkForTests, card: str) -> None:
+    arguments = ["card", "bind", card, "-n", network.code]
+
+    result = CliRunner().invoke(clearinghouse, arguments, input="tok_12345678\n", env=environment)
+
+    assert result.exit_code == 0
+    assert "tok_" not in result.output
+
+
+ISSUES = [[], ["mem_x", "--count", "3"], ["--count", "0"], ["--count", "3"], ["mem_x", "--label", "x"],
+          ["--count", "3", "--label", "x", "--number", "79927398713"]]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", ISSUES)
+def test_cards_are_issued_to_one_member_or_as_a_batch(environment: dict[str, str], arguments: list[str]) -> None:
+    result = CliRunner().invoke(clearinghouse, ["card", "issue", *arguments, "-n", "x"], env=environment)
+
+    assert result.exit_code == 2
+
+
 def test_members_are_listed_from_where_a_list_ended(run_json: Callable[..., Any]) -> None:
     made = [run_json("member", "create") for _ in range(3)]
 
@@ -237,6 +291,7 @@ REFUSALS = [
     ([*CREATE, "--time-zone", "Mars"], "not a time zone"),
     ([*CREATE, "--currency", "ZZZ"], "not an active ISO 4217"),
     ([*CREATE, "--redemption-value", "0"], "redemption_value must be more than 0"),
+    (["card", "show", "4111111111111111"], "Never send card numbers"),
 ]
 
 

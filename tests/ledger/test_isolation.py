@@ -211,7 +211,15 @@ def test_the_application_can_delete_nothing_but_what_the_outbox_has_told(
 
 
 def test_no_column_of_what_was_posted_or_published_can_be_updated(owner: Engine) -> None:
-    tables = [*IMMUTABLE, "settlement.positions", "settlement.flows", "settlement.days", "programme.versions"]
+    tables = [
+        *IMMUTABLE,
+        "settlement.positions",
+        "settlement.flows",
+        "settlement.days",
+        "programme.versions",
+        "tenants.card_batches",
+        "tenants.card_changes",
+    ]
     allowed = text("SELECT has_any_column_privilege(:role, :table, 'UPDATE')")
     with owner.connect() as connection:
         updatable = [t for t in tables if connection.scalar(allowed, {"role": APPLICATION_ROLE, "table": t})]

@@ -233,7 +233,9 @@ class LedgerMachine(RuleBasedStateMachine):
         again = modelled[0].merged_into is modelled[1]
         at = datetime.fromisoformat(f"{self.today}T12:00:00+00:00")
 
-        result = post_merge(self.tenant_id, self.member_ids[merged], self.member_ids[kept], at, self.today)
+        with unit_of_work(self.tenant_id) as session:
+            pair = self.member_ids[merged], self.member_ids[kept]
+            result = post_merge(session, self.tenant_id, *pair, at, self.today)
 
         if again:
             assert result.outcome == "replayed"

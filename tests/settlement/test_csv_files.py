@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from settlement.statements.csv_files import text_cell, write_flows_csv, write_positions_csv
+from settlement.statements.csv_files import write_flows_csv, write_positions_csv
 from settlement.statements.documents import Flow, SettlementDocument
+from tenants.foundation.csv_text import text_cell
 from tests.settlement.documents import settlement_of, small_settlement
 
 

@@ -1,4 +1,4 @@
--- Merge one member into another, in one transaction: cards, payment tokens and every lot, closed ones too, become the
+-- Merge one member into another, inside a transaction that has named the network: cards, payment tokens and every lot, closed ones too, become the
 -- other's, with the expiry and the funder they have, and so does what is owed, which the lots then repay. Each of the two
 -- chains gets a transfer that says so: the first gives, the second takes. From now on whoever means the first member's
 -- wallet gets the other's. Merging the same two again replays. Refusals: member_unknown, same_member, member_merged,
@@ -16,7 +16,6 @@ DECLARE
     taken ledger.posting_line[];
     owed bigint;
 BEGIN
-    PERFORM set_config('app.tenant_id', tenant::text, true);
     PERFORM pg_advisory_xact_lock_shared(ledger.cut_off_key(tenant));
     SELECT * INTO STRICT books FROM ledger.books WHERE tenant_id = tenant;
     IF merged = kept THEN
@@ -78,5 +77,6 @@ BEGIN
     UPDATE tenants.members SET merged_into_member_id = kept
     WHERE tenant_id = tenant AND (member_id = merged OR merged_into_member_id = merged);
     UPDATE tenants.cards SET member_id = kept WHERE tenant_id = tenant AND member_id = merged;
+    UPDATE tenants.payment_tokens SET member_id = kept WHERE tenant_id = tenant AND member_id = merged;
     RETURN ROW('posted', NULL, NULL, transfer)::ledger.posting_result;
 END $$;

@@ -54,7 +54,7 @@ END $$;
 
 -- Post one event. The order of the checks is part of the interface (docs/ledger.md):
 --   1 idempotency   idempotency_key_reused (or the stored result, replayed)
---   2 subject       card_unknown, hold_unknown, transfer_unknown, several_transfers
+--   2 subject       card_unknown, payment_token_unknown, hold_unknown, transfer_unknown, several_transfers
 --   3 the event     what the caller found wrong with it, in event.refusal
 --   4 natural key   order_already_posted
 --   5 state         card_blocked, card_replaced, hold_captured, hold_voided, hold_expired, not_reversible,
@@ -79,8 +79,18 @@ BEGIN
     -- Whose wallet: it is locked before anything else is read of this member.
     CASE event.kind
         WHEN 'accrual', 'redemption', 'hold' THEN
-            SELECT card_id, member_id, status INTO card FROM tenants.cards
-            WHERE tenant_id = tenant AND number = event.card;
+            IF event.payment_token_hash IS NULL THEN
+                SELECT card_id, member_id, status INTO card FROM tenants.cards
+                WHERE tenant_id = tenant AND number = event.card;
+            ELSE
+                -- No card was shown, so none is named; a member all of whose cards are out of use is blocked.
+                SELECT NULL::uuid AS card_id, member_id, CASE WHEN EXISTS (
+                    SELECT FROM tenants.cards AS own WHERE own.tenant_id = tenant
+                        AND own.member_id = bound.member_id AND own.status = 'active'
+                ) THEN 'active' ELSE 'blocked' END AS status
+                INTO card FROM tenants.payment_tokens AS bound
+                WHERE bound.tenant_id = tenant AND bound.token_hash = event.payment_token_hash;
+            END IF;
             member := card.member_id;
             transfer.kind := event.kind;
         WHEN 'expiry' THEN
@@ -121,11 +131,14 @@ BEGIN
     IF member IS NULL THEN
         RETURN ledger.refused(CASE
             WHEN event.hold_id IS NOT NULL THEN 'hold_unknown'
-            WHEN event.kind = 'reversal' THEN 'transfer_unknown' ELSE 'card_unknown' END);
+            WHEN event.kind = 'reversal' THEN 'transfer_unknown'
+            WHEN event.payment_token_hash IS NOT NULL THEN 'payment_token_unknown'
+            ELSE 'card_unknown' END);
     END IF;
     IF cardinality(originals) > 1 THEN
         RETURN ledger.refused('several_transfers', (
-            SELECT jsonb_build_object('transfers', jsonb_agg(jsonb_build_object('transfer_id', o.transfer_id, 'kind', o.kind)))
+            SELECT jsonb_build_object('transfers', jsonb_agg(jsonb_build_object(
+                'transfer_id', o.transfer_id, 'kind', o.kind)))
             FROM unnest(originals) AS o));
     END IF;
     IF event.refusal IS NOT NULL THEN

@@ -12,6 +12,9 @@ BEGIN
         SELECT member_id FROM unnest(ledger.originals_of(tenant, event))
         UNION ALL
         SELECT member_id FROM tenants.cards WHERE tenant_id = tenant AND number = event.card
+        UNION ALL
+        SELECT member_id FROM tenants.payment_tokens
+        WHERE tenant_id = tenant AND token_hash = event.payment_token_hash
     ) AS subject
     WHERE member IS NOT NULL;
     INSERT INTO ledger.wallets (tenant_id, member_id) SELECT tenant, unnest(members) ON CONFLICT DO NOTHING;
