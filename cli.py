@@ -38,6 +38,7 @@ COMMANDS = {
     "member": "clearinghouse.directory.commands:member",
     "card": "clearinghouse.directory.commands:card",
     "programme": "clearinghouse.programme.commands:programme",
+    "day-close": "clearinghouse.dayclose.commands:day_close",
     "import": "clearinghouse.imports.commands:import_",
     "expire": "clearinghouse.expiry.commands:expire",
     "window": "settlement.windows.commands:window",

@@ -8,10 +8,12 @@ from apiflask import APIBlueprint, APIFlask
 from flask_migrate import Migrate
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from clearinghouse.dayclose.web import day_closes
 from clearinghouse.directory.web import directory
 from clearinghouse.health.web import health
 from clearinghouse.ledger.service import Ledger
 from clearinghouse.pos.web import pos
+from clearinghouse.sequences.web import sequences
 from tenants.credentials.web import SECURITY_SCHEMES
 from tenants.foundation.calls import Calls
 from tenants.foundation.config import Settings
@@ -50,7 +52,7 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     calls = Calls(autocommit_engine(settings.database_url))
     app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={})
     register_error_handlers(app)
-    for blueprint in (pos, directory, health, *blueprints):
+    for blueprint in (pos, sequences, day_closes, directory, health, *blueprints):
         app.register_blueprint(blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", {"validatorUrl": "none"}))
     return app

@@ -7,6 +7,7 @@ from typing import Any
 from apiflask import Schema
 from marshmallow import ValidationError, fields, validate
 
+from clearinghouse.sequences.schemas import ranges
 from tenants.foundation.luhn import is_card_number
 from tenants.foundation.web import part, rows_of
 
@@ -82,10 +83,20 @@ class BatchSchema(Schema):
         validate=validate.Length(1, EVENTS_MAX),
         metadata={
             "description": (
-                "Each event is the body of a single call plus `kind` (accrual, redemption, reversal) and "
-                "`idempotency_key`"
+                "Each event is the body of a single call plus `kind` (accrual, redemption, reversal), "
+                "`idempotency_key` and, all or none, `sequence`: the terminal's own running number, from 1 on"
             )
         },
+    )
+    last_sequence = fields.Integer(
+        strict=True,
+        validate=validate.Range(1, INTEGER_MAX),
+        metadata={"description": "The highest sequence the till has used so far, so that a lost tail is noticed too"},
+    )
+    sent_at = fields.AwareDateTime(
+        metadata={
+            "description": "The till's clock as it sends this, with UTC offset; the answer says how far it is off"
+        }
     )
 
 
@@ -126,6 +137,7 @@ class TransferSchema(Schema):
     settlement_month = fields.String(
         metadata={"description": "A later month than business_date's when that had closed"}
     )
+    late = fields.Boolean(metadata={"description": "Whether it joined a later month because its own had closed"})
 
 
 class TransferPageSchema(Schema):
@@ -135,15 +147,35 @@ class TransferPageSchema(Schema):
 
 class BatchResultSchema(Schema):
     index = fields.Integer()
+    sequence = fields.Integer(metadata={"description": "That of the event, if it has one", "optional": True})
     outcome = fields.String(validate=validate.OneOf(["posted", "replayed", "refused"]))
     transfer = fields.Nested(part(TransferSchema))
     problem = fields.Dict()
+
+
+class WarningSchema(Schema):
+    """Nothing was refused for it."""
+
+    code = fields.String(metadata={"example": "clock_skewed"})
+    detail = fields.String()
 
 
 class BatchAnswerSchema(Schema):
     posted = fields.Integer()
     replayed = fields.Integer()
     refused = fields.Integer()
+    late = fields.Integer(metadata={"description": "How many of the transfers joined a later month than their own"})
+    highest_sequence = fields.Integer(
+        metadata={"description": "The highest known of this terminal", "optional": True}
+    )
+    missing_sequences = ranges("Between the lowest received and the highest known; the first 100", optional=True)
+    missing_count = fields.Integer(metadata={"description": "How many sequences are missing", "optional": True})
+    repeated_sequences = ranges("Posted now and before, with another event: a counter that was reset", optional=True)
+    repeated_count = fields.Integer(metadata={"optional": True})
+    clock_skew_seconds = fields.Integer(
+        metadata={"description": "The till's clock minus the clearinghouse's; only with sent_at", "optional": True}
+    )
+    warnings = fields.List(fields.Nested(WarningSchema), metadata={"optional": True})
     results = fields.List(fields.Nested(BatchResultSchema))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,20 +18,19 @@ from clearinghouse.ledger.service import Event, Grant, PostingResult, TransferRe
 from clearinghouse.pos.refusals import refusal
 from clearinghouse.pos.schemas import INTEGER_MAX, AccrualSchema, RedemptionSchema, ReversalSchema
 from clearinghouse.programme.service import programme_at
+from clearinghouse.sequences.rules import CLOCK_SKEW
 from tenants.credentials.service import Principal
 from tenants.foundation import clock, ids
 from tenants.foundation.database import compact_json, unit_of_work
 from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.errors import ClearinghouseError, InvalidInput
-from tenants.foundation.months import show_month
+from tenants.foundation.months import month_of, show_month
 from tenants.foundation.web import load
 from tenants.members.tables import Card
 from tenants.stores.tables import Store
 
 log = logging.getLogger(__name__)
 
-# How far a till's clock may run ahead.
-CLOCK_SKEW = timedelta(minutes=5)
 # Events a call of the posting function: it holds their members' wallets until it commits, so not all 5,000.
 CHUNK_EVENTS = 250
 
@@ -54,20 +53,20 @@ def post_one(principal: Principal, kind: str, body: dict[str, Any], key: str) ->
 
 
 def post_batch(
-    principal: Principal, bodies: Sequence[dict[str, Any]]
+    principal: Principal, bodies: Sequence[dict[str, Any]], refusals: Mapping[int, ClearinghouseError]
 ) -> Iterator[tuple[Sequence[dict[str, Any]], list[Outcome]]]:
     """Chunks of events, each with its results or refusals, in order.
 
-    Posts as it goes, so that no more than a chunk is held in memory. Events that are not well formed do
-    not stop the others.
+    Posts as it goes, so that no more than a chunk is held in memory. Events that are not well formed, and those
+    at the places of `refusals`, do not stop the others.
     """
     for start in range(0, len(bodies), CHUNK_EVENTS):
         chunk = bodies[start : start + CHUNK_EVENTS]
-        yield chunk, post_chunk(principal, chunk)
+        prepared = [refusals.get(place) or prepare(principal, body) for place, body in enumerate(chunk, start)]
+        yield chunk, post_prepared(principal, prepared)
 
 
-def post_chunk(principal: Principal, bodies: Sequence[dict[str, Any]]) -> list[Outcome]:
-    prepared = [prepare(principal, body) for body in bodies]
+def post_prepared(principal: Principal, prepared: Sequence[Event | ClearinghouseError]) -> list[Outcome]:
     events = [item for item in prepared if isinstance(item, dict)]
     posted = iter(post_events(principal.tenant_id, events) if events else [])
     return [item if isinstance(item, ClearinghouseError) else next(posted) for item in prepared]
@@ -92,6 +91,7 @@ def prepare(principal: Principal, body: dict[str, Any]) -> Event | Clearinghouse
     try:
         fields = dict(body)
         kind, key = fields.pop("kind", None), fields.pop("idempotency_key", None)
+        fields.pop("sequence", None)
         if not isinstance(kind, str) or kind not in SCHEMAS:
             raise InvalidInput(f"kind must be one of {', '.join(SCHEMAS)}.", code="invalid_kind")
         check_idempotency_key(key)
@@ -247,4 +247,5 @@ def show_transfer(
         "posted_at": transfer.posted_at.isoformat(),
         "business_date": transfer.business_date.isoformat(),
         "settlement_month": show_month(transfer.settlement_month),
+        "late": month_of(transfer.business_date) != transfer.settlement_month,
     }
