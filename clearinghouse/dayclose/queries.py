@@ -63,13 +63,13 @@ FINGERPRINT = f"sum(hashes * CASE entry_kind {WEIGHTS} END)"
 # The ledger is read once, by the ids that the first day can have, and summed by terminal, day and kind.
 DAYS = f"""
     WITH tills AS (
-        SELECT terminal_id, store_id, code, since.business_date AS closes_since
+        SELECT terminal.terminal_id, terminal.store_id, terminal.code, since.business_date AS closes_since
         FROM tenants.terminals AS terminal CROSS JOIN LATERAL (
             SELECT business_date FROM ledger.day_closes AS close
             WHERE close.tenant_id = terminal.tenant_id AND close.terminal_id = terminal.terminal_id
             ORDER BY business_date LIMIT 1
         ) AS since
-        WHERE CAST(:terminal AS uuid) IS NULL OR terminal_id = :terminal
+        WHERE CAST(:terminal AS uuid) IS NULL OR terminal.terminal_id = :terminal
     ), closed AS (
         SELECT DISTINCT ON (terminal_id, business_date)
                terminal_id, business_date, attempt, submitted_at, fingerprint, {", ".join(COLUMNS)}
@@ -108,7 +108,7 @@ DAYS = f"""
     )
     SELECT days.*, tills.code AS terminal_code, stores.code AS store_code
     FROM days JOIN tills USING (terminal_id) JOIN tenants.stores USING (store_id)
-    WHERE status = ANY (CAST(:statuses AS text[])) AND (attempt > 0 OR business_date < :today)
+    WHERE days.status = ANY (CAST(:statuses AS text[])) AND (attempt > 0 OR business_date < :today)
       AND (business_date, terminal_id) > (:after_date, CAST(:after_terminal AS uuid))
     ORDER BY business_date, terminal_id LIMIT :limit
 """

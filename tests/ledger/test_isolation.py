@@ -208,7 +208,15 @@ def test_the_application_can_delete_nothing(owner: Engine, tables: list[Row[Any]
 
 
 def test_no_column_of_what_was_posted_or_published_can_be_updated(owner: Engine) -> None:
-    tables = [*IMMUTABLE, "settlement.positions", "settlement.flows", "settlement.days", "programme.versions"]
+    tables = [
+        *IMMUTABLE,
+        "ledger.day_closes",
+        "ledger.day_close_acceptances",
+        "settlement.positions",
+        "settlement.flows",
+        "settlement.days",
+        "programme.versions",
+    ]
     allowed = text("SELECT has_any_column_privilege(:role, :table, 'UPDATE')")
     with owner.connect() as connection:
         updatable = [t for t in tables if connection.scalar(allowed, {"role": APPLICATION_ROLE, "table": t})]
