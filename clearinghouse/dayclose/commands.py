@@ -97,7 +97,7 @@ def print_day(day: dict[str, Any], as_json: bool) -> None:
             }
             for each in day["differences"]
         ]
-        print_rows(rows, as_json, f"{day['differences_count']} differences (points / minor units)")
+        print_rows(rows, as_json, f"Orders that differ: {day['differences_count']} (points / minor units)")
     if day["acceptances"]:
         print_rows(day["acceptances"], as_json, "Accepted")
 

@@ -17,6 +17,9 @@ from tenants.foundation.errors import ClearinghouseError, Conflict, InvalidInput
 SEQUENCE_MAX = 2**53
 # How far a till's clock may run ahead, and how far off it may be before an answer warns of it.
 CLOCK_SKEW = timedelta(minutes=5)
+# A terminal that leaves more gaps than this counts something else too. Its oldest are given up, down to half as many:
+# keeping them all would make every batch of it slower for ever.
+RANGES_MAX = 1_000
 
 Range = tuple[int, int]
 
@@ -74,6 +77,12 @@ def missing_ranges(received: Sequence[Range], highest: int) -> list[Range]:
     if received and received[-1][1] < highest:
         missing.append((received[-1][1] + 1, highest))
     return missing
+
+
+def given_up_before(*kept: Sequence[Range]) -> int | None:
+    """The number below which gaps are given up, because one of `kept` has become too long; None while none has."""
+    longest = max(kept, key=len)
+    return longest[-RANGES_MAX // 2][0] if len(longest) > RANGES_MAX else None
 
 
 def count_numbers(ranges: Iterable[Range]) -> int:

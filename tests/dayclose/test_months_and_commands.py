@@ -106,7 +106,7 @@ def test_tables_for_people_show_both_sides(run: Run, differing: str) -> None:
     accepted = run("day-close", "accept", differing, "2026-01-10", "--reason", "[paper] agrees").stdout
 
     assert all(text in listed for text in (differing, "2026-01-11", "missing", "1: 9 / 1,000", "1: 10 / 1,000"))
-    assert all(text in shown for text in ("o10", "9 / 1,000", "10 / 1,000", "1 differences"))
+    assert all(text in shown for text in ("o10", "9 / 1,000", "10 / 1,000", "Orders that differ: 1"))
     assert "[paper] agrees" in accepted
 
 

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearinghouse.sequences.rules import (
+    RANGES_MAX,
     SEQUENCE_MAX,
     Range,
     count_numbers,
+    given_up_before,
     is_numbered,
     is_sequence,
     missing_ranges,
@@ -102,3 +104,11 @@ def test_a_number_belongs_to_one_event_of_a_batch(numbers: list[tuple[Any, Any]]
 )
 def test_ranges_are_read_as_the_database_writes_them(text: str, ranges: list[Range]) -> None:
     assert read_multirange(text) == ranges
+
+
+def test_the_oldest_gaps_are_given_up_when_there_are_too_many() -> None:
+    gaps = [(number, number) for number in range(1, 2 * RANGES_MAX + 1, 2)]
+    next_one = (2 * RANGES_MAX + 1, 2 * RANGES_MAX + 1)
+
+    assert given_up_before(gaps, [], []) is None
+    assert given_up_before([], [*gaps, next_one], []) == RANGES_MAX + 3

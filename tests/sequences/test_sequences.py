@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from clearinghouse.ledger.checks import check_ledger
 from clearinghouse.pos.service import CHUNK_EVENTS
 from clearinghouse.sequences import queries
-from clearinghouse.sequences.rules import SEQUENCE_MAX
+from clearinghouse.sequences.rules import RANGES_MAX, SEQUENCE_MAX
 from tenants.foundation import clock, ids
 from tests.conftest import NetworkForTests, Till
 
@@ -268,6 +268,21 @@ def test_a_long_list_of_gaps_is_cut_and_counted(till: Till, card: str) -> None:
 
     assert (len(answer["missing_sequences"]), answer["missing_count"]) == (100, 249)
     assert answer["missing_sequences"][:2] == [[2, 2], [4, 4]]
+
+
+def test_a_till_that_leaves_gaps_for_ever_keeps_only_the_newest(till: Till, card: str) -> None:
+    """Its counter counts other things too. What is given up counts as received."""
+    numbers = range(1, 2 * RANGES_MAX + 2, 2)
+    send_numbers(till, card, *numbers)
+
+    shown = own(till)
+    answer = send_numbers(till, card, 2, numbers[-1] - 1)
+
+    assert shown["missing_count"] == RANGES_MAX // 2 - 1
+    assert shown["missing_sequences"][0] == [RANGES_MAX + 4, RANGES_MAX + 4]
+    assert shown["received_sequences"][-1] == [numbers[-1], numbers[-1]]
+    assert (counts(answer), answer["repeated_sequences"]) == ((2, 0, 0), [[2, 2]])
+    assert answer["missing_count"] == RANGES_MAX // 2 - 2
 
 
 def test_a_batch_of_which_the_numbers_were_not_recorded_is_replayed_and_recorded(
