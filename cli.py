@@ -39,6 +39,7 @@ COMMANDS = {
     "member": "clearinghouse.directory.commands:member",
     "card": "clearinghouse.cards.commands:card",
     "programme": "clearinghouse.programme.commands:programme",
+    "day-close": "clearinghouse.dayclose.commands:day_close",
     "import": "clearinghouse.imports.commands:import_",
     "hold": "clearinghouse.holds.commands:hold",
     "expire": "clearinghouse.expiry.commands:expire",

@@ -9,6 +9,7 @@ from flask_migrate import Migrate
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from clearinghouse.cards.web import cards
+from clearinghouse.dayclose.web import day_closes
 from clearinghouse.directory.web import directory
 from clearinghouse.health.web import health
 from clearinghouse.holds.web import holds
@@ -16,6 +17,7 @@ from clearinghouse.ledger.service import Ledger
 from clearinghouse.merges.web import merges
 from clearinghouse.pos.web import pos
 from clearinghouse.quotes.web import quotes
+from clearinghouse.sequences.web import sequences
 from tenants.credentials.web import SECURITY_SCHEMES
 from tenants.foundation.calls import Calls
 from tenants.foundation.config import Settings
@@ -63,7 +65,7 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None
     register_error_handlers(app)
     app.before_request(refuse_payment_cards_outside_the_body)
-    for blueprint in (pos, quotes, holds, directory, cards, merges, health, *blueprints):
+    for blueprint in (pos, quotes, holds, sequences, day_closes, directory, cards, merges, health, *blueprints):
         app.register_blueprint(blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", {"validatorUrl": "none"}))
     return app

@@ -16,6 +16,7 @@ from clearinghouse.directory.service import (
     show_terminal,
 )
 from clearinghouse.merges.service import merge_members
+from clearinghouse.sequences.service import sequence_of_terminal, show_ranges
 from tenants.credentials.rules import HQ, OVERLAP_DEFAULT, OVERLAP_MAX, RATE_MAX, SCOPES, TERMINAL
 from tenants.credentials.service import (
     change_credential,
@@ -169,6 +170,23 @@ def create_one_terminal(store: str, code: str, network: str, as_json: bool) -> N
     new = create_terminal(tenant_id, store, code)
     credential, key = create_credential(tenant_id, TERMINAL, "till", new.terminal_id)
     print_key({**show_terminal(new, store), "key_id": show_key(credential)["key_id"], "key": key}, as_json)
+
+
+@terminal.command("sequence")
+@click.argument("terminal_id")
+@network_option
+@json_option
+@with_app
+def show_sequence(terminal_id: str, network: str, as_json: bool) -> None:
+    """Show which of its own sequence numbers a terminal has sent, and which are missing.
+
+    TERMINAL_ID starts with trm_; `clearinghouse terminal list` shows it.
+    """
+    shown = sequence_of_terminal(find_network_id(network), ids.parse(ids.TERMINAL, terminal_id))
+    if not as_json:
+        ranges = ("received_sequences", "missing_sequences", "repeated_sequences")
+        shown |= {name: show_ranges(shown[name]) for name in ranges}
+    print_fields(shown, as_json)
 
 
 def print_key(fields: dict[str, Any], as_json: bool) -> None:

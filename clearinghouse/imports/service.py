@@ -41,9 +41,10 @@ from clearinghouse.ledger.service import (
     common_fields,
     ledger,
 )
-from clearinghouse.pos.events import CLOCK_SKEW, purchase_accrual, purchase_redemption
+from clearinghouse.pos.events import purchase_accrual, purchase_redemption
 from clearinghouse.pos.refusals import refusal
 from clearinghouse.programme.service import programme_at
+from clearinghouse.sequences.rules import CLOCK_SKEW
 from tenants.foundation import clock, ids
 from tenants.foundation.database import db, unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, Unavailable

@@ -17,6 +17,7 @@ from clearinghouse.pos.refusals import refusal
 from clearinghouse.pos.schemas import INTEGER_MAX
 from clearinghouse.programme.rules import Programme
 from clearinghouse.programme.service import programme_at
+from clearinghouse.sequences.rules import CLOCK_SKEW
 from tenants.credentials.service import Principal
 from tenants.foundation import clock, ids
 from tenants.foundation.database import compact_json, unit_of_work
@@ -25,9 +26,6 @@ from tenants.payment_tokens.service import hash_token
 from tenants.stores.tables import Store
 
 Body = dict[str, Any]
-
-# How far a till's clock may run ahead.
-CLOCK_SKEW = timedelta(minutes=5)
 
 # What proves who is there is no part of what was asked for: neither kept, nor compared when a request comes again.
 PROOFS = ("pin", "code")

@@ -7,6 +7,7 @@ from typing import Any
 from apiflask import Schema
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from clearinghouse.sequences.schemas import ranges
 from tenants.foundation.luhn import is_card_number
 from tenants.foundation.web import part, passes, rows_of
 from tenants.payment_tokens.service import check_token
@@ -268,9 +269,20 @@ class BatchSchema(Schema):
         metadata={
             "description": (
                 "Each event is the body of a single call plus `kind` (accrual, redemption, hold, capture, void, "
-                "reversal) and `idempotency_key`; capture and void name their `hold_id`"
+                "reversal), `idempotency_key` and, all or none, `sequence`: the terminal's own running number, "
+                "from 1 on; capture and void name their `hold_id`"
             )
         },
+    )
+    last_sequence = fields.Integer(
+        strict=True,
+        validate=validate.Range(1, INTEGER_MAX),
+        metadata={"description": "The highest sequence the till has used so far, so that a lost tail is noticed too"},
+    )
+    sent_at = fields.AwareDateTime(
+        metadata={
+            "description": "The till's clock as it sends this, with UTC offset; the answer says how far it is off"
+        }
     )
 
 
@@ -312,6 +324,7 @@ class TransferSchema(Schema):
     settlement_month = fields.String(
         metadata={"description": "A later month than business_date's when that had closed"}
     )
+    late = fields.Boolean(metadata={"description": "Whether it joined a later month because its own had closed"})
 
 
 class TransferPageSchema(Schema):
@@ -321,15 +334,35 @@ class TransferPageSchema(Schema):
 
 class BatchResultSchema(Schema):
     index = fields.Integer()
+    sequence = fields.Integer(metadata={"description": "That of the event, if it has one", "optional": True})
     outcome = fields.String(validate=validate.OneOf(["posted", "replayed", "refused"]))
     transfer = fields.Nested(part(TransferSchema))
     problem = fields.Dict()
+
+
+class WarningSchema(Schema):
+    """Nothing was refused for it."""
+
+    code = fields.String(metadata={"example": "clock_skewed"})
+    detail = fields.String()
 
 
 class BatchAnswerSchema(Schema):
     posted = fields.Integer()
     replayed = fields.Integer()
     refused = fields.Integer()
+    late = fields.Integer(metadata={"description": "How many of the transfers joined a later month than their own"})
+    highest_sequence = fields.Integer(
+        metadata={"description": "The highest known of this terminal", "optional": True}
+    )
+    missing_sequences = ranges("Between the lowest received and the highest known; the first 100", optional=True)
+    missing_count = fields.Integer(metadata={"description": "How many sequences are missing", "optional": True})
+    repeated_sequences = ranges("Posted now and before, with another event: a counter that was reset", optional=True)
+    repeated_count = fields.Integer(metadata={"optional": True})
+    clock_skew_seconds = fields.Integer(
+        metadata={"description": "The till's clock minus the clearinghouse's; only with sent_at", "optional": True}
+    )
+    warnings = fields.List(fields.Nested(WarningSchema), metadata={"optional": True})
     results = fields.List(fields.Nested(BatchResultSchema))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,7 @@ from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.errors import ClearinghouseError, InvalidInput
-from tenants.foundation.months import show_month
+from tenants.foundation.months import month_of, show_month
 from tenants.foundation.payment_cards import refuse_payment_cards_in
 from tenants.foundation.web import load
 from tenants.members.tables import Card
@@ -73,20 +73,20 @@ def post_one(principal: Principal, kind: str, body: dict[str, Any], key: str) ->
 
 
 def post_batch(
-    principal: Principal, bodies: Sequence[dict[str, Any]]
+    principal: Principal, bodies: Sequence[dict[str, Any]], refusals: Mapping[int, ClearinghouseError]
 ) -> Iterator[tuple[Sequence[dict[str, Any]], list[Outcome]]]:
     """Chunks of events, each with its results or refusals, in order.
 
-    Posts as it goes, so that no more than a chunk is held in memory. Events that are not well formed do
-    not stop the others.
+    Posts as it goes, so that no more than a chunk is held in memory. Events that are not well formed, and those
+    at the places of `refusals`, do not stop the others.
     """
     for start in range(0, len(bodies), CHUNK_EVENTS):
         chunk = bodies[start : start + CHUNK_EVENTS]
-        yield chunk, post_chunk(principal, chunk)
+        prepared = [refusals.get(place) or prepare(principal, body) for place, body in enumerate(chunk, start)]
+        yield chunk, post_prepared(principal, prepared)
 
 
-def post_chunk(principal: Principal, bodies: Sequence[dict[str, Any]]) -> list[Outcome]:
-    prepared = [prepare(principal, body) for body in bodies]
+def post_prepared(principal: Principal, prepared: Sequence[Event | ClearinghouseError]) -> list[Outcome]:
     events = [item for item in prepared if isinstance(item, dict)]
     posted = iter(post_events(principal.tenant_id, events) if events else [])
     return [item if isinstance(item, ClearinghouseError) else next(posted) for item in prepared]
@@ -112,6 +112,7 @@ def prepare(principal: Principal, body: dict[str, Any]) -> Event | Clearinghouse
         refuse_payment_cards_in(body)
         fields = dict(body)
         kind, key = fields.pop("kind", None), fields.pop("idempotency_key", None)
+        fields.pop("sequence", None)
         if not isinstance(kind, str) or kind not in SCHEMAS:
             raise InvalidInput(f"kind must be one of {', '.join(SCHEMAS)}.", code="invalid_kind")
         check_scope(principal, EVENT_SCOPES[kind])
@@ -174,4 +175,5 @@ def show_transfer(
         "posted_at": transfer.posted_at.isoformat(),
         "business_date": transfer.business_date.isoformat(),
         "settlement_month": show_month(transfer.settlement_month),
+        "late": month_of(transfer.business_date) != transfer.settlement_month,
     }

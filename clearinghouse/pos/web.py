@@ -25,6 +25,7 @@ from clearinghouse.pos.schemas import (
     TransferQuerySchema,
     TransferSchema,
 )
+from clearinghouse.sequences.service import TillReport
 from tenants.credentials.rules import ACCRUE, HQ, READ, REDEEM, REVERSE, TERMINAL
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
@@ -44,6 +45,9 @@ def idempotent(view: View) -> View:
     """Documents the header that `post` asks for."""
     _annotate(view, args=[(IdempotencyHeaderSchema(), "headers")])
     return view
+
+
+NOT_LATE = {"late": False}
 
 
 def post(principal: Principal, kind: str, event: dict[str, Any]) -> Response:
@@ -113,19 +117,25 @@ def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
     """Post up to 5,000 events
 
     One result an event, in the same order; a refused event does not stop the others. Send the same batch
-    again when no answer came: nothing is posted twice. Each event needs the scope that it needs by itself. The whole
-    batch counts as one request.
+    again when no answer came: nothing is posted twice. When the events carry the till's own `sequence`, the answer
+    says which numbers are missing. Each event needs the scope that it needs by itself. The whole batch counts as one
+    request.
     """
-    counts = dict.fromkeys(("posted", "replayed", "refused"), 0)
+    report = TillReport(principal, body)
+    counts = dict.fromkeys(("posted", "replayed", "refused", "late"), 0)
     # Kept as text: five thousand results as dicts are twenty times as large.
     results: list[str] = []
-    for events, outcomes in service.post_batch(principal, body["events"]):
+    for events, outcomes in service.post_batch(principal, body["events"], report.refusals):
         cards = service.card_numbers(principal, [o for o in outcomes if not isinstance(o, ClearinghouseError)])
+        settled: list[tuple[object, str]] = []
         for event, outcome in zip(events, outcomes, strict=True):
             shown = show_outcome(principal, len(results), outcome, event, cards)
             counts[shown["outcome"]] += 1
+            counts["late"] += shown.get("transfer", NOT_LATE)["late"]
+            settled.append((event.get("sequence"), shown["outcome"]))
             results.append(json_text(shown))
-    head = json_text(counts)[:-1]
+        report.record(settled)
+    head = json_text(counts | report.show())[:-1]
     return json_response(f'{head},"results":[{",".join(results)}]}}')
 
 
@@ -136,10 +146,11 @@ def show_outcome(
     event: dict[str, Any],
     cards: Cards,
 ) -> dict[str, Any]:
+    place = {"index": index, "sequence": event["sequence"]} if "sequence" in event else {"index": index}
     if isinstance(outcome, ClearinghouseError):
         problem = {"code": outcome.code, "detail": outcome.message, **outcome.details}
-        return {"index": index, "outcome": "refused", "problem": problem}
-    return {"index": index, "outcome": outcome.outcome, "transfer": show_result(principal, outcome, event, cards)}
+        return {**place, "outcome": "refused", "problem": problem}
+    return {**place, "outcome": outcome.outcome, "transfer": show_result(principal, outcome, event, cards)}
 
 
 @pos.get("/cards/<number>")

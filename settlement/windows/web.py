@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response, send_file
@@ -17,7 +19,12 @@ from settlement.windows.schemas import (
     SettlementSchema,
     WindowListSchema,
 )
-from settlement.windows.service import close_month, list_windows
+from settlement.windows.service import (
+    close_month,
+    count_day_close_differences,
+    day_close_differences_of,
+    list_windows,
+)
 from settlement.windows.tables import Window
 from tenants.credentials.rules import HQ, READ, SETTLEMENT
 from tenants.credentials.service import Principal
@@ -35,16 +42,19 @@ settlement = APIBlueprint("settlement", __name__, url_prefix="/v1/settlement", t
 def get_windows(principal: Principal) -> Response:
     """List the closed months, oldest first, and the first open one"""
     windows, first_open = list_windows(principal.tenant_id)
-    return answer({"windows": [show_window(w) for w in windows], "first_open_month": show_month(first_open)})
+    differences = day_close_differences_of(principal.tenant_id, windows)
+    shown = [show_window(w, differences.get(w.month)) for w in windows]
+    return answer({"windows": shown, "first_open_month": show_month(first_open)})
 
 
-def show_window(window: Window) -> dict[str, Any]:
+def show_window(window: Window, day_close_differences: int | None) -> dict[str, Any]:
     return {
         "month": show_month(window.month),
         "state": "published" if window.published_at else "closed",
         "closed_at": window.closed_at.isoformat(),
         "closed_by": window.closed_by,
         "published_at": window.published_at.isoformat() if window.published_at else None,
+        "day_close_differences": day_close_differences,
     }
 
 
@@ -58,7 +68,7 @@ def post_close(principal: Principal, month: str) -> Response:
     """
     day = parse_month(month)
     close_month(principal.tenant_id, day, f"key {ids.show(ids.KEY, principal.credential_id)}")
-    return answer(settlement_as_json(load_settlement(principal.tenant_id, day)))
+    return answer(show_settlement(principal.tenant_id, day))
 
 
 @settlement.get("/windows/<month>")
@@ -66,7 +76,12 @@ def post_close(principal: Principal, month: str) -> Response:
 @settlement.output(SettlementSchema)
 def get_window(principal: Principal, month: str) -> Response:
     """A published month: totals, identities, every position"""
-    return answer(settlement_as_json(load_settlement(principal.tenant_id, parse_month(month))))
+    return answer(show_settlement(principal.tenant_id, parse_month(month)))
+
+
+def show_settlement(tenant_id: UUID, month: date) -> dict[str, Any]:
+    document = load_settlement(tenant_id, month)
+    return settlement_as_json(document, count_day_close_differences(tenant_id, month))
 
 
 @settlement.get("/windows/<month>/positions")
@@ -74,8 +89,10 @@ def get_window(principal: Principal, month: str) -> Response:
 @settlement.output(PositionsSchema)
 def get_positions(principal: Principal, month: str) -> Response:
     """What each store remits or receives"""
-    document = load_settlement(principal.tenant_id, parse_month(month))
-    return answer({**totals_as_json(document), "positions": [position_as_json(line) for line in document.stores]})
+    day = parse_month(month)
+    document = load_settlement(principal.tenant_id, day)
+    totals = totals_as_json(document, count_day_close_differences(principal.tenant_id, day))
+    return answer({**totals, "positions": [position_as_json(line) for line in document.stores]})
 
 
 @settlement.get("/windows/<month>/flows")

@@ -213,6 +213,8 @@ def test_the_application_can_delete_nothing_but_what_the_outbox_has_told(
 def test_no_column_of_what_was_posted_or_published_can_be_updated(owner: Engine) -> None:
     tables = [
         *IMMUTABLE,
+        "ledger.day_closes",
+        "ledger.day_close_acceptances",
         "settlement.positions",
         "settlement.flows",
         "settlement.days",
