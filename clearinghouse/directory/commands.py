@@ -15,6 +15,7 @@ from clearinghouse.directory.service import (
     show_store,
     show_terminal,
 )
+from clearinghouse.verification.commands import pin, wallet
 from tenants.credentials.service import (
     HQ,
     TERMINAL,
@@ -207,6 +208,10 @@ def revoke_key(key_id: str, network: str, as_json: bool) -> None:
 @click.group()
 def member() -> None:
     """Members: who collects points."""
+
+
+member.add_command(pin)
+member.add_command(wallet)
 
 
 @member.command("list")
