@@ -185,9 +185,6 @@ def test_a_member_without_a_pin_has_none_afterwards(redeemer: Redeemer, method: 
     assert redeemer.pin_state() == ("not_set", 0)
 
 
-# At the till
-
-
 def choose(till: Till, member: Redeemer, key: str | None = None, **body: str) -> tuple[int, str | None]:
     answer = till.post(f"/v1/cards/{member.card}/pin", body, key)
     return answer.status_code, answer.json.get("code")
@@ -253,9 +250,6 @@ def test_a_card_that_does_not_work_sets_no_pin(till: Till, redeemer: Redeemer, a
     assert redeemer.pin_state() == ("not_set", 0)
 
 
-# What is kept, and what is told
-
-
 @pytest.fixture
 def kept(settings: Settings) -> Callable[[Redeemer], str]:
     """All that the database has in the tables of this noun and in the members', as text."""
@@ -288,7 +282,7 @@ def test_no_secret_is_in_the_database(member: Redeemer, till: Till, kept: Callab
 
     found = kept(member).lower()
 
-    assert "$argon2id$v=19$m=19456,t=2,p=1$" in found
+    assert "$argon2id$v=19$m=7168,t=5,p=1$" in found
     for secret in (pin, pin[:-1], wrong_code, member.code(), shown, member.secret().hex()):
         assert secret.lower() not in found
 
