@@ -307,13 +307,13 @@ def test_no_answer_and_no_log_tells_a_pin(member: Redeemer, till: Till, caplog: 
         hq("PUT", path, {"pin": int(pin)}),
         hq("GET", path),
         hq("GET", member.path),
-        till.post(f"/v1/cards/{member.card}/pin", {"pin": "90210", "current_pin": pin}),
-        till.post(f"/v1/cards/{member.card}/pin", {"pin": pin, "current_pin": "12399"}),
+        till.post(f"/v1/cards/{member.card}/pin", {"pin": "90210553", "current_pin": pin}),
+        till.post(f"/v1/cards/{member.card}/pin", {"pin": pin, "current_pin": "12399407"}),
         till.post(f"/v1/cards/{member.card}/pin", {"pin": bad}),
         hq("POST", f"{path}/unlock"),
         hq("DELETE", path),
     ]
 
     told = "\n".join([answer.text for answer in answers] + [caplog.text])
-    for secret in (pin, bad, "90210", "12399", "argon2"):
+    for secret in (pin, bad, "90210553", "12399407", "argon2"):
         assert secret not in told
