@@ -18,6 +18,7 @@ from clearinghouse.merges.web import merges
 from clearinghouse.pos.web import pos
 from clearinghouse.quotes.web import quotes
 from clearinghouse.sequences.web import sequences
+from clearinghouse.verification.web import verification
 from tenants.credentials.web import SECURITY_SCHEMES
 from tenants.foundation.calls import Calls
 from tenants.foundation.config import Settings
@@ -28,6 +29,9 @@ from tenants.foundation.web import (
     refuse_payment_cards_outside_the_body,
     register_error_handlers,
 )
+
+TILL_FACE = (pos, quotes, holds, sequences, day_closes)
+HEAD_OFFICE_FACE = (directory, cards, merges, verification)
 
 # Connections of a worker for everything but postings.
 POOL_SIZE = 4
@@ -65,7 +69,7 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None
     register_error_handlers(app)
     app.before_request(refuse_payment_cards_outside_the_body)
-    for blueprint in (pos, quotes, holds, sequences, day_closes, directory, cards, merges, health, *blueprints):
+    for blueprint in (*TILL_FACE, *HEAD_OFFICE_FACE, health, *blueprints):
         app.register_blueprint(blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", {"validatorUrl": "none"}))
     return app

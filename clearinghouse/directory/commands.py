@@ -17,6 +17,7 @@ from clearinghouse.directory.service import (
 )
 from clearinghouse.merges.service import merge_members
 from clearinghouse.sequences.service import sequence_of_terminal, show_ranges
+from clearinghouse.verification.commands import pin, wallet
 from tenants.credentials.rules import HQ, OVERLAP_DEFAULT, OVERLAP_MAX, RATE_MAX, SCOPES, TERMINAL
 from tenants.credentials.service import (
     change_credential,
@@ -303,6 +304,10 @@ def revoke_key(key_id: str, network: str, as_json: bool) -> None:
 @click.group()
 def member() -> None:
     """Members: who collects points."""
+
+
+member.add_command(pin)
+member.add_command(wallet)
 
 
 @member.command("list")

@@ -18,6 +18,7 @@ from clearinghouse.pos.schemas import INTEGER_MAX
 from clearinghouse.programme.rules import Programme
 from clearinghouse.programme.service import programme_at
 from clearinghouse.sequences.rules import CLOCK_SKEW
+from clearinghouse.verification.service import verify
 from tenants.credentials.service import Principal
 from tenants.foundation import clock, ids
 from tenants.foundation.database import compact_json, unit_of_work
@@ -173,7 +174,21 @@ def online_conditions(
     """Conditions for the ledger, and `common` with what is wrong with the redemption by itself."""
     terms = programme.terms
     conditions = {"velocity_limits": terms.velocity_limits or None, "grace_days": terms.return_grace_days}
-    return conditions, refuse(common, programme.wrong_with_redemption(points, amount, body.get("bill")))
+    common = refuse(common, programme.wrong_with_redemption(points, amount, body.get("bill")))
+    if common["refusal"]:
+        return conditions, common
+    verified = verify(
+        principal.tenant_id,
+        body["card"],
+        amount,
+        terms.pin_from,
+        terms.code_from,
+        body.get("pin"),
+        body.get("code"),
+        f"{principal.terminal_id}:{common['idempotency_key']}",
+    )
+    wrong = (verified.refusal, verified.detail or {}) if verified.refusal else None
+    return {**conditions, "code_step": verified.code_step}, refuse(common, wrong)
 
 
 def capture_event(principal: Principal, programme: Programme, body: Body, common: Event) -> Event:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from clearinghouse.verification.refusals import VERIFICATION_REFUSALS
 from tenants.foundation import clock, ids
 from tenants.foundation.errors import ClearinghouseError, Conflict, Forbidden, InvalidInput, NotFound
 
 REFUSALS: dict[str, tuple[type[ClearinghouseError], str]] = {
+    **VERIFICATION_REFUSALS,
     "idempotency_key_reused": (
         Conflict,
         "This Idempotency-Key was used for another request; use a new key for each new event.",

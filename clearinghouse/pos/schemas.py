@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from apiflask import Schema
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, pre_load, validate, validates_schema
 
 from clearinghouse.sequences.schemas import ranges
 from tenants.foundation.luhn import is_card_number
 from tenants.foundation.web import part, passes, rows_of
 from tenants.payment_tokens.service import check_token
+from tenants.verification.rules import CODE_PATTERN, split_scanned
 
 INTEGER_MAX = 2**53
 EVENTS_MAX = 5_000
@@ -44,6 +45,21 @@ class EventSchema(Schema):
     )
 
 
+class CardSchema(Schema):
+    """`card` may be what a till has scanned from a member's phone: the card number, a dash, and a one-time code."""
+
+    card = fields.String(required=True, validate=card_number, metadata={"example": "6290000000000014"})
+
+    @pre_load
+    def split_card(self, data: Any, **_: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("card"), str):
+            return data
+        number, code = split_scanned(data["card"])
+        if code is not None and "code" in self.fields:
+            return {"code": code, **data, "card": number}
+        return {**data, "card": number}
+
+
 class ReturnedLineSchema(Schema):
     line = fields.String(required=True, validate=REFERENCE, metadata={"description": "As in the purchase"})
     amount = fields.Integer(
@@ -71,7 +87,7 @@ def lines_of(schema: type[Schema], **metadata: str) -> fields.List:
     return fields.List(fields.Nested(schema), validate=check, metadata=metadata)
 
 
-class AccrualSchema(EventSchema):
+class AccrualSchema(CardSchema, EventSchema):
     """Whose purchase it is: `card`, or the `payment_token` of the payment card it was paid with."""
 
     card = fields.String(validate=card_number, metadata={"example": "6290000000000014"})
@@ -119,8 +135,7 @@ class AmountOrPointsSchema(EventSchema):
             raise ValidationError("Send either points or amount, not both.", "points")
 
 
-class TenderSchema(AmountOrPointsSchema):
-    card = fields.String(required=True, validate=card_number, metadata={"example": "6290000000000014"})
+class TenderSchema(CardSchema, AmountOrPointsSchema):
     order_ref = fields.String(required=True, validate=REFERENCE, metadata={"example": "A-1001"})
     bill = fields.Integer(
         strict=True,
@@ -128,6 +143,15 @@ class TenderSchema(AmountOrPointsSchema):
         metadata={
             "description": "What is to be paid, minor units; needed where points may pay for a share of it only"
         },
+    )
+
+    pin = fields.String(
+        validate=validate.Regexp(r"[0-9]{4,8}\Z"),
+        metadata={"description": "The member's PIN, where one is asked for"},
+    )
+    code = fields.String(
+        validate=validate.Regexp(rf"{CODE_PATTERN}\Z"),
+        metadata={"description": "The one-time code of the member's wallet, if it was not scanned with the card"},
     )
 
     @validates_schema
@@ -209,8 +233,7 @@ class ReversalSchema(AmountOrPointsSchema):
             raise ValidationError("Send points, amount or lines, not several of them.", "lines")
 
 
-class QuoteSchema(Schema):
-    card = fields.String(required=True, validate=card_number, metadata={"example": "6290000000000014"})
+class QuoteSchema(CardSchema):
     amount = minor_units(description="The bill, in minor units of the currency", example=2599)
     lines = lines_of(PurchaseLineSchema, description="As an accrual's")
     currency = fields.String(validate=validate.Length(equal=3))

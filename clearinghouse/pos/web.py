@@ -34,6 +34,7 @@ from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import ClearinghouseError
 from tenants.foundation.web import answer, body, json_response, json_text, query
 from tenants.members.service import find_card
+from tenants.verification.rules import split_scanned
 
 pos = APIBlueprint("pos", __name__, url_prefix="/v1", tag="Points of sale")
 
@@ -61,7 +62,7 @@ def post(principal: Principal, kind: str, event: dict[str, Any]) -> Response:
 
 def show_result(principal: Principal, result: PostingResult, event: dict[str, Any], cards: Cards) -> dict[str, Any]:
     assert result.transfer is not None
-    card = event.get("card") or cards.get(result.transfer.card_id)
+    card = split_scanned(event["card"])[0] if event.get("card") else cards.get(result.transfer.card_id)
     return service.show_transfer(result.transfer, principal.currency, principal.store_code, card)
 
 
@@ -158,7 +159,7 @@ def show_outcome(
 @pos.output(CardBalanceSchema)
 def get_card(principal: Principal, number: str) -> Response:
     """What a card's member can redeem now"""
-    card = find_card(principal.tenant_id, number)
+    card = find_card(principal.tenant_id, split_scanned(number)[0])
     today = clock.business_date(clock.now(), principal.time_zone)
     with unit_of_work(principal.tenant_id) as session:
         balance = queries.balance_of(session, card.member_id, today)

@@ -5,8 +5,8 @@
 | `DATABASE_URL` | embedded PostgreSQL under `var/` | PostgreSQL 16 or newer, a login that owns the database |
 | `REDIS_URL` | embedded Redis under `var/` | job queue, rate limits; postings do not depend on it |
 | `CLEARINGHOUSE_VAR` | `var` | where the embedded servers and all output files are kept |
-| `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens and wallet codes are derived from it |
 | `CLEARINGHOUSE_RATE_LIMIT` | `on` | `off`: keys may send as many requests as they like |
+| `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens, wallet codes, PINs are derived from it |
 """
 
 from __future__ import annotations
