@@ -28,8 +28,9 @@ from tenants.stores.tables import Store
 
 Body = dict[str, Any]
 
-# What proves who is there is no part of what was asked for: neither kept, nor compared when a request comes again.
-PROOFS = ("pin", "code")
+# What proves who is there, or says that nobody could be asked, is no part of what was asked for: neither kept, nor
+# compared when a request comes again. So a redemption that got no answer can be queued as offline under its key.
+NOT_COMPARED = ("pin", "code", "offline")
 
 
 def event_of(principal: Principal, kind: str, body: Body, key: str) -> Event:
@@ -75,7 +76,7 @@ def what_is_wrong(principal: Principal, body: Body, occurred_at: datetime) -> Re
 
 
 def hash_request(kind: str, body: Body) -> bytes:
-    asked_for = {name: value for name, value in body.items() if name not in PROOFS}
+    asked_for = {name: value for name, value in body.items() if name not in NOT_COMPARED}
     return hashlib.sha256(compact_json([kind, asked_for]).encode()).digest()
 
 

@@ -287,6 +287,19 @@ def test_an_offline_redemption_is_honoured_up_to_the_limit(
     assert check_ledger(network.tenant_id) == []
 
 
+def test_a_redemption_that_got_no_answer_can_be_queued_as_offline_under_its_key(
+    make_network: MakeNetwork,
+) -> None:
+    till, card = rich(make_network(offline_limit=10), points=40)
+    body = {"card": card, "order_ref": "t-1", "points": 30}
+    lost = till.post("/v1/redemptions", body, key="k-1").json
+
+    [answered] = offline(till, {**body, "idempotency_key": "k-1", "offline": True})
+
+    assert answered == {"index": 0, "outcome": "replayed", "transfer": lost}
+    assert till.balance(card)["available"] == 10
+
+
 def test_an_offline_redemption_that_the_balance_covers_is_like_any_other(make_network: MakeNetwork) -> None:
     network = make_network(offline_limit=10)
     till, card = rich(network, points=40)
