@@ -2,7 +2,7 @@
 CREATE OR REPLACE FUNCTION ledger.refused(code text, detail jsonb DEFAULT NULL) RETURNS ledger.posting_result
 LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-    RETURN ROW('refused', code, detail, NULL)::ledger.posting_result;
+    RETURN ROW('refused', code, detail, NULL, NULL)::ledger.posting_result;
 END $$;
 
 CREATE OR REPLACE FUNCTION ledger.refused_draft(code text, detail jsonb DEFAULT NULL) RETURNS ledger.posting_draft
@@ -123,7 +123,7 @@ BEGIN
     ) AS posted LIMIT 1;
     IF earlier.idempotency_key = event.idempotency_key AND earlier.terminal_id = event.terminal_id THEN
         IF earlier.request_hash = event.request_hash THEN
-            RETURN ROW('replayed', NULL, NULL, earlier)::ledger.posting_result;
+            RETURN ROW('replayed', NULL, NULL, earlier, event.card)::ledger.posting_result;
         END IF;
         RETURN ledger.refused('idempotency_key_reused', jsonb_build_object('transfer_id', earlier.transfer_id));
     END IF;
@@ -203,5 +203,5 @@ BEGIN
     ELSIF event.purchase_lines IS NOT NULL THEN
         PERFORM ledger.write_returned_lines(transfer, event.purchase_lines);
     END IF;
-    RETURN ROW('posted', NULL, NULL, transfer)::ledger.posting_result;
+    RETURN ROW('posted', NULL, NULL, transfer, event.card)::ledger.posting_result;
 END $$;
