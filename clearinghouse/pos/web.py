@@ -33,6 +33,7 @@ from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import ClearinghouseError
 from tenants.foundation.web import answer, body, json_response, json_text, query
 from tenants.members.service import find_card
+from tenants.members.tables import Member
 from tenants.verification.rules import split_scanned
 
 pos = APIBlueprint("pos", __name__, url_prefix="/v1", tag="Points of sale")
@@ -157,6 +158,7 @@ def get_card(principal: Principal, number: str) -> Response:
     today = clock.business_date(clock.now(), principal.time_zone)
     with unit_of_work(principal.tenant_id) as session:
         balance = queries.balance_of(session, card.member_id, today)
+        registered = session.get_one(Member, (principal.tenant_id, card.member_id)).registered_at is not None
     expiring = balance.expires_on and {
         "points": balance.expiring_next,
         "expires_on": balance.expires_on.isoformat(),
@@ -165,6 +167,7 @@ def get_card(principal: Principal, number: str) -> Response:
         {
             "card": card.number,
             "status": card.status,
+            "registered": registered,
             "available": balance.available,
             "held": balance.held,
             "deficit": balance.deficit,
