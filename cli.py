@@ -39,6 +39,7 @@ COMMANDS = {
     "card": "clearinghouse.directory.commands:card",
     "programme": "clearinghouse.programme.commands:programme",
     "import": "clearinghouse.imports.commands:import_",
+    "webhook": "clearinghouse.webhooks.commands:webhook",
     "expire": "clearinghouse.expiry.commands:expire",
     "window": "settlement.windows.commands:window",
     "settlement": "settlement.statements.commands:settlement",

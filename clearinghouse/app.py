@@ -12,6 +12,7 @@ from clearinghouse.directory.web import directory
 from clearinghouse.health.web import health
 from clearinghouse.ledger.service import Ledger
 from clearinghouse.pos.web import pos
+from clearinghouse.webhooks.web import webhooks
 from tenants.credentials.web import SECURITY_SCHEMES
 from tenants.foundation.calls import Calls
 from tenants.foundation.config import Settings
@@ -50,7 +51,7 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     calls = Calls(autocommit_engine(settings.database_url))
     app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={})
     register_error_handlers(app)
-    for blueprint in (pos, directory, health, *blueprints):
+    for blueprint in (pos, directory, webhooks, health, *blueprints):
         app.register_blueprint(blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", {"validatorUrl": "none"}))
     return app

@@ -17,6 +17,8 @@ from clearinghouse.expiry.service import expire_points
 from clearinghouse.ledger.queries import first_open_month
 from clearinghouse.ledger.service import ensure_partitions_ahead
 from clearinghouse.ledger.tables import Books
+from clearinghouse.webhooks.rules import WINDOW_CLOSED
+from clearinghouse.webhooks.service import emit
 from settlement.netting import queries
 from settlement.netting.rules import Identity, Position, Rates, StoreDay, Totals, net_stores, prove, total_of
 from settlement.netting.tables import PositionRow
@@ -184,3 +186,14 @@ def write_figures(
     for name, value in vars(totals).items():
         setattr(window, name, value)
     window.published_at = clock.now()
+    emit(session, window.tenant_id, WINDOW_CLOSED, event_of(window))
+
+
+def event_of(window: Window) -> dict[str, object]:
+    """What listeners are told of a month: points are integers, `hq_net` is in minor units."""
+    figures = ("issued", "borne", "recovered", "expired", "opening_outstanding", "closing_outstanding", "hq_net")
+    return {
+        "month": show_month(window.month),
+        "closed_by": window.closed_by,
+        **{name: getattr(window, name) for name in figures},
+    }

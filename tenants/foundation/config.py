@@ -5,7 +5,8 @@
 | `DATABASE_URL` | embedded PostgreSQL under `var/` | PostgreSQL 16 or newer, a login that owns the database |
 | `REDIS_URL` | embedded Redis under `var/` | job queue; postings do not depend on it |
 | `CLEARINGHOUSE_VAR` | `var` | where the embedded servers and all output files are kept |
-| `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens and wallet codes are derived from it |
+| `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens, wallet codes, webhook secrets |
+| `CLEARINGHOUSE_WEBHOOKS_TO_PRIVATE` | off | `1` lets webhooks call private addresses and plain http: to develop |
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Settings:
     redis_url: str
     var: Path
     secret_key: bytes
+    webhooks_to_private: bool = False
 
 
 def say_on_console(sentence: str) -> None:
@@ -41,4 +43,5 @@ def load_settings() -> Settings:
         database_url = database_url or servers.database_url
         redis_url = redis_url or servers.redis_url
     assert database_url and redis_url
-    return Settings(database_url, redis_url, var, load_secret_key(var))
+    to_private = os.environ.get("CLEARINGHOUSE_WEBHOOKS_TO_PRIVATE") == "1"
+    return Settings(database_url, redis_url, var, load_secret_key(var), to_private)

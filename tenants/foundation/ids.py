@@ -24,6 +24,9 @@ KEY = "key"
 MEMBER = "mem"
 CARD = "crd"
 TRANSFER = "xfr"
+WEBHOOK = "whe"
+DELIVERY = "whd"
+EVENT = "evt"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)
