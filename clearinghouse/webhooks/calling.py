@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -108,20 +109,19 @@ class Line:
 
 
 class Caller:
-    """Calls one URL, from several threads at once."""
+    """Makes calls, from several threads at once."""
 
-    def __init__(self, url: str, to_private: bool) -> None:
-        self._url = url
+    def __init__(self, to_private: bool) -> None:
         self._to_private = to_private
         self._tls = ssl.create_default_context()
-        self._idle: list[Line] = []
+        self._idle: dict[str, list[Line]] = defaultdict(list)
 
-    def call(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def call(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Never raises for what the receiver, its name or its address does."""
         started = time.monotonic()
         deadline = started + CALL_SECONDS_MAX
         try:
-            status, content, retry_after = self._post(body, headers, deadline)
+            status, content, retry_after = self._post(url, body, headers, deadline)
         except (OSError, HTTPException, ClearinghouseError, ValueError) as error:
             is_late = time.monotonic() >= deadline
             words = f"no complete answer within {CALL_SECONDS_MAX:g} seconds" if is_late else in_words(error)
@@ -130,22 +130,25 @@ class Caller:
         return Answer(milliseconds_since(started), status, as_text(content), retry_after=wait)
 
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+        for lines in self._idle.values():
+            while lines:
+                lines.pop().close()
 
-    def _post(self, body: bytes, headers: Mapping[str, str], deadline: float) -> tuple[int, bytes, str | None]:
+    def _post(
+        self, url: str, body: bytes, headers: Mapping[str, str], deadline: float
+    ) -> tuple[int, bytes, str | None]:
         with suppress(IndexError):
-            idle = self._idle.pop()
+            idle = self._idle[url].pop()
             try:
-                return self._post_on(idle, body, headers, deadline)
+                return self._post_on(idle, url, body, headers, deadline)
             except (OSError, HTTPException):
                 # The receiver had hung up in the meantime, as it may; a new connection shows whether it is there.
                 if time.monotonic() >= deadline:
                     raise
-        return self._post_on(self._connect(deadline), body, headers, deadline)
+        return self._post_on(self._connect(url, deadline), url, body, headers, deadline)
 
     def _post_on(
-        self, line: Line, body: bytes, headers: Mapping[str, str], deadline: float
+        self, line: Line, url: str, body: bytes, headers: Mapping[str, str], deadline: float
     ) -> tuple[int, bytes, str | None]:
         try:
             answer = line.post(body, headers, deadline)
@@ -153,13 +156,13 @@ class Caller:
             line.close()
             raise
         if line.is_reusable:
-            self._idle.append(line)
+            self._idle[url].append(line)
         else:
             line.close()
         return answer
 
-    def _connect(self, deadline: float) -> Line:
-        target = parse_url(self._url, self._to_private)
+    def _connect(self, url: str, deadline: float) -> Line:
+        target = parse_url(url, self._to_private)
         failure: OSError = TimeoutError()
         for address in resolve(target, self._to_private):
             seconds = min(CONNECT_SECONDS_MAX, deadline - time.monotonic())

@@ -148,7 +148,7 @@ def ping_webhook(webhook_id: str, network: str, as_json: bool) -> None:
 @json_option
 @with_app
 def list_deliveries(webhook_id: str, status: str | None, limit: int, network: str, as_json: bool) -> None:
-    """List the deliveries of a webhook, newest first."""
+    """List the deliveries of a webhook, newest event first."""
     tenant_id, endpoint_id = find_network_id(network), ids.parse(ids.WEBHOOK, webhook_id)
     shown = [
         service.show_delivery(delivery)

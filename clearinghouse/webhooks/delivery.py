@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
@@ -105,9 +105,9 @@ def deliver(tenant_id: UUID, endpoint_id: UUID) -> tuple[UUID, bool] | None:
         if not is_alone:
             return None
         give_up_on(tenant_id, endpoint_id)
-        with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+        with closing(Caller(private_allowed())) as caller, ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
             while (round_ := next_round(tenant_id, endpoint_id)) is not None:
-                call_all(pool, round_, until)
+                call_all(pool, caller, round_, until)
                 endpoint = record(tenant_id, endpoint_id, round_.outcomes)
                 if time.monotonic() >= until:
                     return endpoint_id, endpoint.is_slow
@@ -186,15 +186,15 @@ def make_parcels(session: Unit, tenant_id: UUID, deliveries: Sequence[Delivery])
     return parcels
 
 
-def call_all(pool: ThreadPoolExecutor, round_: Round, until: float) -> None:
+def call_all(pool: ThreadPoolExecutor, caller: Caller, round_: Round, until: float) -> None:
     """Fills the outcomes. After some failures in a row, or when the time is over, no further call is begun."""
-    caller, stopped = Caller(round_.url, private_allowed()), Event()
+    stopped = Event()
 
     def call(parcel: Parcel) -> Outcome | None:
         if stopped.is_set() or (round_.outcomes and time.monotonic() >= until):
             return None
         now = clock.now()
-        answer = caller.call(parcel.body.encode(), headers_of(parcel, round_.secrets, now))
+        answer = caller.call(round_.url, parcel.body.encode(), headers_of(parcel, round_.secrets, now))
         return Outcome(parcel.delivery_id, now, answer)
 
     failures = 0
@@ -209,7 +209,6 @@ def call_all(pool: ThreadPoolExecutor, round_: Round, until: float) -> None:
                 stopped.set()
     finally:
         stopped.set()
-        caller.close()
 
 
 def headers_of(parcel: Parcel, secrets: Iterable[str], now: datetime) -> dict[str, str]:

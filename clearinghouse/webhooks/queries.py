@@ -149,13 +149,13 @@ def count_pending(session: Unit, endpoint_ids: Sequence[UUID]) -> dict[UUID, int
 def list_deliveries(
     session: Unit, endpoint_id: UUID, state: str | None, before: UUID | None, limit: int
 ) -> Sequence[Delivery]:
-    """Newest first."""
+    """Newest event first, those before the event `before`."""
     statement = select(Delivery).where(Delivery.endpoint_id == endpoint_id)
     if state is not None:
         statement = statement.where(Delivery.state == state)
     if before is not None:
-        statement = statement.where(Delivery.delivery_id < before)
-    return session.scalars(statement.order_by(Delivery.delivery_id.desc()).limit(limit)).all()
+        statement = statement.where(Delivery.event_id < before)
+    return session.scalars(statement.order_by(Delivery.event_id.desc()).limit(limit)).all()
 
 
 def list_attempts(session: Unit, delivery_id: UUID) -> Sequence[Attempt]:

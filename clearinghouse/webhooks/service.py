@@ -242,7 +242,7 @@ def in_use(endpoint: Endpoint) -> Endpoint:
 def list_deliveries(
     tenant_id: UUID, endpoint_id: UUID, state: str | None, before: UUID | None, limit: int
 ) -> list[Delivery]:
-    """Newest first, those made before the delivery `before`."""
+    """Newest event first, those before the event `before`."""
     with unit_of_work(tenant_id) as session:
         found(session.get(Endpoint, (tenant_id, endpoint_id)))
         return list(queries.list_deliveries(session, endpoint_id, state, before, limit))

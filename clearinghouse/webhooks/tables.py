@@ -66,7 +66,13 @@ class Delivery(Base):
             *("tenant_id", "endpoint_id", "due_at"),
             postgresql_where=text("due_at IS NOT NULL"),
         ),
-        Index("deliveries_state_idx", "tenant_id", "endpoint_id", "state", "delivery_id"),
+        Index(
+            "deliveries_turn_key",
+            *("tenant_id", "endpoint_id", "lane"),
+            unique=True,
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+        Index("deliveries_state_idx", "tenant_id", "endpoint_id", "state", "event_id"),
         Index(
             "deliveries_purge_idx",
             *("tenant_id", "finished_at"),

@@ -126,15 +126,15 @@ def post_ping(principal: Principal, webhook_id: str) -> Response:
 @query(DeliveryQuerySchema)
 @webhooks.output(DeliveryPageSchema)
 def get_deliveries(principal: Principal, webhook_id: str, query: dict[str, Any]) -> Response:
-    """List the deliveries of a webhook, newest first"""
+    """List the deliveries of a webhook, newest event first"""
     deliveries = service.list_deliveries(
         principal.tenant_id,
         ids.parse(ids.WEBHOOK, webhook_id),
         query.get("status"),
-        id_cursor(ids.DELIVERY, query),
+        id_cursor(ids.EVENT, query),
         query["limit"] + 1,
     )
-    return answer_page("deliveries", [service.show_delivery(d) for d in deliveries], query["limit"], "delivery_id")
+    return answer_page("deliveries", [service.show_delivery(d) for d in deliveries], query["limit"], "event_id")
 
 
 @webhooks.post("/webhooks/<webhook_id>/redeliver")

@@ -63,14 +63,16 @@ CREATE TABLE webhooks.deliveries (
     UNIQUE (tenant_id, endpoint_id, event_id),
     FOREIGN KEY (tenant_id, endpoint_id) REFERENCES webhooks.endpoints,
     CONSTRAINT deliveries_content_check CHECK ((transfer_id IS NULL) = (payload IS NOT NULL)),
-    CONSTRAINT deliveries_state_check CHECK (
+    CONSTRAINT deliveries_finished_check CHECK (
         (state = 'pending') = (finished_at IS NULL) AND (state = 'failed') = (failed_because IS NOT NULL)
         AND (state = 'pending' OR due_at IS NULL))
 );
 CREATE INDEX deliveries_lane_idx ON webhooks.deliveries (tenant_id, endpoint_id, lane, sequence)
     WHERE state = 'pending';
 CREATE INDEX deliveries_due_idx ON webhooks.deliveries (tenant_id, endpoint_id, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX deliveries_state_idx ON webhooks.deliveries (tenant_id, endpoint_id, state, delivery_id);
+CREATE UNIQUE INDEX deliveries_turn_key ON webhooks.deliveries (tenant_id, endpoint_id, lane)
+    WHERE due_at IS NOT NULL;
+CREATE INDEX deliveries_state_idx ON webhooks.deliveries (tenant_id, endpoint_id, state, event_id);
 CREATE INDEX deliveries_purge_idx ON webhooks.deliveries (tenant_id, finished_at) WHERE finished_at IS NOT NULL;
 
 -- Every call that was made, as it went: a status and the beginning of the answer, or an error.

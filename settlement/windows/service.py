@@ -143,6 +143,7 @@ def publish(tenant_id: UUID, month: date) -> list[Identity]:
         refuse_unless_all_hold(month, identities)
         write_figures(session, window, positions, totals, flows, days)
         window.identities = [{"name": i.name, "left": str(i.left), "right": str(i.right)} for i in identities]
+        emit(session, tenant_id, WINDOW_CLOSED, event_of(window))
     log.info("published %s", show_month(month))
     return identities
 
@@ -186,7 +187,6 @@ def write_figures(
     for name, value in vars(totals).items():
         setattr(window, name, value)
     window.published_at = clock.now()
-    emit(session, window.tenant_id, WINDOW_CLOSED, event_of(window))
 
 
 def event_of(window: Window) -> dict[str, object]:

@@ -58,8 +58,8 @@ def call() -> Iterator[Callable[..., Answer]]:
     made: list[Caller] = []
 
     def call(url: str, to_private: bool = True) -> Answer:
-        made.append(Caller(url, to_private))
-        return made[-1].call(b"{}", {"Content-Type": "application/json"})
+        made.append(Caller(to_private))
+        return made[-1].call(url, b"{}", {"Content-Type": "application/json"})
 
     yield call
     for caller in made:
@@ -121,11 +121,11 @@ def test_retry_after_counts_from_a_receiver_that_is_overloaded(
 
 
 def test_a_connection_is_used_again(receiver: Receiver) -> None:
-    caller = Caller(receiver.url, to_private=True)
+    caller = Caller(to_private=True)
     ports = []
     for _ in range(3):
-        assert caller.call(b"{}", {}).is_success
-        ports.append(caller._idle[0]._socket.getsockname())
+        assert caller.call(receiver.url, b"{}", {}).is_success
+        ports.append(caller._idle[receiver.url][0]._socket.getsockname())
     caller.close()
 
     assert len(receiver.calls) == 3
@@ -136,11 +136,11 @@ def test_a_connection_that_the_receiver_has_closed_meanwhile_is_replaced(
     make_receiver: Callable[..., Receiver],
 ) -> None:
     receiver = make_receiver(answer_headers={"Keep-Alive": "0"})
-    caller = Caller(receiver.url, to_private=True)
-    assert caller.call(b"{}", {}).is_success
-    caller._idle[0]._breaker.shutdown(socket.SHUT_RDWR)
+    caller = Caller(to_private=True)
+    assert caller.call(receiver.url, b"{}", {}).is_success
+    caller._idle[receiver.url][0]._breaker.shutdown(socket.SHUT_RDWR)
 
-    assert caller.call(b"{}", {}).is_success
+    assert caller.call(receiver.url, b"{}", {}).is_success
     caller.close()
 
 
@@ -195,7 +195,6 @@ def test_no_more_than_the_first_kilobyte_of_an_answer_is_kept(call: Callable[...
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"HTTP/1.1\r\n\r\n",
         b"HTTP/1.1 abc OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort"[:30],
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70000 + b"\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
@@ -257,12 +256,14 @@ def test_a_name_that_is_not_found_is_told(names: dict[str, list[str]], call: Cal
     assert "can't be found" in (call("https://nowhere.test/", to_private=False).error or "")
 
 
-def test_every_address_of_a_name_is_tried(names: dict[str, list[str]], receiver: Receiver) -> None:
+def test_every_address_of_a_name_is_tried(
+    names: dict[str, list[str]], receiver: Receiver, call: Callable[..., Answer]
+) -> None:
     names["receiver.test"] = ["127.0.0.2 127.0.0.1"]
-    caller = Caller(f"http://receiver.test:{receiver.port}/", to_private=True)
 
-    assert caller.call(b"{}", {}).is_success
-    caller.close()
+    answer = call(f"http://receiver.test:{receiver.port}/")
+
+    assert answer.is_success
     assert receiver.calls[0].headers["host"] == f"receiver.test:{receiver.port}"
 
 

@@ -141,7 +141,7 @@ def test_a_plain_https_url_is_accepted(url, target) -> None:
         "https://example.com\\@inside/",
         "https://exa mple.com/",
         "https://münchen.example/",
-        "https://１２７.0.0.1/",
+        "https://\uff11\uff12\uff17.0.0.1/",
         "https://example.com/\x00",
         "https://[::1",
         "https://[::1%25eth0]/",
