@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from threading import Timer
 
@@ -27,9 +28,8 @@ ERROR_CHARACTERS_MAX = 300
 # What is left of an answer is read, to keep the connection, only when it is at most this.
 REMAINDER_BYTES_MAX = 16 * 1024
 
-GONE = 410
-# Too many requests, service unavailable: what Retry-After says with these holds for every event.
-OVERLOADED = (429, 503)
+# What Retry-After says with these holds for every event.
+OVERLOADED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,18 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from threading import Event
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text, update
 from standardwebhooks import Webhook
 
 from clearinghouse.ledger.service import TransferRecord
+from clearinghouse.ledger.tables import Transfer
 from clearinghouse.pos.service import show_transfer
 from clearinghouse.webhooks import queries
-from clearinghouse.webhooks.calling import GONE as HTTP_GONE
 from clearinghouse.webhooks.calling import Answer, Caller
 from clearinghouse.webhooks.rules import (
     FAILURES_UNTIL_PAUSE,
@@ -52,6 +54,14 @@ SLICE_SECONDS = 5.0
 SLOW_MILLISECONDS = 1000
 
 GAVE_UP = "not accepted within 3 days"
+
+# A lock whose worker vanished with its whole machine is free again after a minute, not after hours.
+WATCH_CONNECTION = text(
+    "SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false), "
+    "set_config('tcp_keepalives_count', '3', false)"
+)
+TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
+UNLOCK = text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))")
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,7 @@ def deliver(tenant_id: UUID, endpoint_id: UUID) -> tuple[UUID, bool] | None:
         with closing(Caller(private_allowed())) as caller, ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
             while (round_ := next_round(tenant_id, endpoint_id)) is not None:
                 call_all(pool, caller, round_, until)
-                endpoint = record(tenant_id, endpoint_id, round_.outcomes)
+                endpoint = note_round(tenant_id, endpoint_id, round_.outcomes)
                 if time.monotonic() >= until:
                     return endpoint_id, endpoint.is_slow
     return None
@@ -120,10 +130,11 @@ def alone(endpoint_id: UUID) -> Iterator[bool]:
     key = {"name": f"webhooks.{endpoint_id}"}
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         try:
-            is_free = connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), key)
+            connection.execute(WATCH_CONNECTION)
+            is_free = connection.scalar(TRY_LOCK, key)
             yield bool(is_free)
             if is_free:
-                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), key)
+                connection.execute(UNLOCK, key)
         except BaseException:
             connection.invalidate()
             raise
@@ -172,18 +183,21 @@ def make_parcels(session: Unit, tenant_id: UUID, deliveries: Sequence[Delivery])
     transfers = queries.transfers_with_names(session, transfer_ids)
     parcels = []
     for delivery in deliveries:
-        data = delivery.payload
-        if delivery.transfer_id is not None:
-            transfer, store_code, number = transfers[delivery.transfer_id]
-            record_ = TransferRecord(*(getattr(transfer, name) for name in TransferRecord._fields))
-            data = {
-                "member_id": ids.show(ids.MEMBER, transfer.member_id),
-                "sequence": transfer.sequence,
-                **show_transfer(record_, currency, store_code, number),
-            }
+        transfer_id = delivery.transfer_id
+        data = data_of(*transfers[transfer_id], currency) if transfer_id else delivery.payload
         content = {"type": delivery.type, "timestamp": delivery.occurred_at.isoformat(), "data": data}
         parcels.append(Parcel(delivery.delivery_id, ids.show(ids.EVENT, delivery.event_id), json_text(content)))
     return parcels
+
+
+def data_of(transfer: Transfer, store_code: str | None, card: str | None, currency: str) -> dict[str, Any]:
+    """The transfer as the API shows it, whose it is, and its place among all transfers of the member."""
+    record = TransferRecord(*(getattr(transfer, name) for name in TransferRecord._fields))
+    return {
+        "member_id": ids.show(ids.MEMBER, transfer.member_id),
+        "sequence": transfer.sequence,
+        **show_transfer(record, currency, store_code, card),
+    }
 
 
 def call_all(pool: ThreadPoolExecutor, caller: Caller, round_: Round, until: float) -> None:
@@ -205,7 +219,7 @@ def call_all(pool: ThreadPoolExecutor, caller: Caller, round_: Round, until: flo
                 continue
             round_.outcomes.append(outcome)
             failures = 0 if outcome.answer.is_success else failures + 1
-            if failures >= FAILURES_UNTIL_PAUSE or outcome.answer.status == HTTP_GONE:
+            if failures >= FAILURES_UNTIL_PAUSE or outcome.answer.status == HTTPStatus.GONE:
                 stopped.set()
     finally:
         stopped.set()
@@ -222,7 +236,7 @@ def headers_of(parcel: Parcel, secrets: Iterable[str], now: datetime) -> dict[st
     }
 
 
-def record(tenant_id: UUID, endpoint_id: UUID, outcomes: Sequence[Outcome]) -> Endpoint:
+def note_round(tenant_id: UUID, endpoint_id: UUID, outcomes: Sequence[Outcome]) -> Endpoint:
     """What came of a round, in one transaction: attempts, deliveries, whose turn is next, how the endpoint is."""
     now = clock.now()
     with unit_of_work(tenant_id) as session:
@@ -239,7 +253,7 @@ def record(tenant_id: UUID, endpoint_id: UUID, outcomes: Sequence[Outcome]) -> E
         note_speed(endpoint, outcomes)
         finished = {delivery.lane for delivery in deliveries.values() if delivery.state != PENDING}
         queries.make_first_due(session, endpoint, finished, now)
-        if any(outcome.answer.status == HTTP_GONE for outcome in outcomes) and endpoint.status == ACTIVE:
+        if any(outcome.answer.status == HTTPStatus.GONE for outcome in outcomes) and endpoint.status == ACTIVE:
             stop(session, endpoint, DISABLED, GONE)
     return endpoint
 

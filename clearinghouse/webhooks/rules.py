@@ -64,10 +64,6 @@ class Target:
     path: str
 
 
-def wants(types: list[str], event_type: str) -> bool:
-    return not types or event_type in types
-
-
 def next_attempt_at(
     now: datetime, queued_at: datetime, retries: int, jitter_percent: int, retry_after: timedelta | None = None
 ) -> datetime | None:
