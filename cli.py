@@ -23,6 +23,7 @@ from tenants.foundation.console import err
 from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.embedded import EmbeddedServerError
 from tenants.foundation.errors import ClearinghouseError
+from tenants.foundation.payment_cards import refuse_payment_cards
 
 COMMANDS = {
     "init": "clearinghouse.networks.commands:init",
@@ -36,10 +37,12 @@ COMMANDS = {
     "terminal": "clearinghouse.directory.commands:terminal",
     "key": "clearinghouse.directory.commands:key",
     "member": "clearinghouse.directory.commands:member",
-    "card": "clearinghouse.directory.commands:card",
+    "card": "clearinghouse.cards.commands:card",
     "programme": "clearinghouse.programme.commands:programme",
+    "day-close": "clearinghouse.dayclose.commands:day_close",
     "import": "clearinghouse.imports.commands:import_",
     "webhook": "clearinghouse.webhooks.commands:webhook",
+    "hold": "clearinghouse.holds.commands:hold",
     "expire": "clearinghouse.expiry.commands:expire",
     "window": "settlement.windows.commands:window",
     "settlement": "settlement.statements.commands:settlement",
@@ -50,6 +53,11 @@ COMMANDS = {
 class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # Before anything is looked at: messages about an argument repeat it.
+        refuse_payment_cards("\n".join(args))
+        return super().parse_args(ctx, args)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:

@@ -26,6 +26,7 @@ from clearinghouse.app import create_app
 from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
 from clearinghouse.programme.rules import Terms
+from tenants.credentials import rules
 from tenants.credentials.service import hash_key
 from tenants.foundation import embedded
 from tenants.foundation.config import Settings
@@ -105,7 +106,8 @@ def populate(world: World, tenant_id: UUID) -> Network:
     cards = [body + check_digit(body) for body in bodies]
     add_stores(world, tenant_id)
     run(world, ADD_TERMINALS, tenant=tenant_id, first=STORE_NUMBERS.start, last=STORE_NUMBERS.stop - 1)
-    run(world, ADD_KEYS, tenant=tenant_id, first=STORE_NUMBERS.start, hashes=[hash_key(key) for key in keys])
+    till_keys = {"hashes": [hash_key(key) for key in keys], "scopes": rules.scopes_of(rules.TERMINAL)}
+    run(world, ADD_KEYS, tenant=tenant_id, first=STORE_NUMBERS.start, **till_keys)
     run(world, ADD_MEMBERS, tenant=tenant_id, members=MEMBERS)
     run(world, ADD_CARDS, tenant=tenant_id, numbers=cards)
     run(world, "ANALYZE tenants.stores, tenants.terminals, tenants.credentials, tenants.members, tenants.cards")
@@ -160,9 +162,9 @@ ADD_TERMINALS = f"""
 """
 ADD_KEYS = f"""
     INSERT INTO tenants.credentials
-        (tenant_id, credential_id, role, terminal_id, label, key_hash, key_hint, created_at)
+        (tenant_id, credential_id, role, terminal_id, label, key_hash, key_hint, created_at, scopes)
     SELECT :tenant, {id_sql(KEY, ":first + index - 1")}, 'terminal', {id_sql(TERMINAL, ":first + index - 1")},
-           'till', hash, '', now()
+           'till', hash, '', now(), CAST(:scopes AS text[])
     FROM unnest(CAST(:hashes AS bytea[])) WITH ORDINALITY AS keys (hash, index)
 """
 ADD_MEMBERS = f"""

@@ -8,24 +8,41 @@ from apiflask import APIBlueprint, APIFlask
 from flask_migrate import Migrate
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from clearinghouse.cards.web import cards
+from clearinghouse.dayclose.web import day_closes
 from clearinghouse.directory.web import directory
 from clearinghouse.health.web import health
+from clearinghouse.holds.web import holds
 from clearinghouse.ledger.service import Ledger
+from clearinghouse.merges.web import merges
 from clearinghouse.pos.web import pos
+from clearinghouse.quotes.web import quotes
+from clearinghouse.sequences.web import sequences
+from clearinghouse.verification.web import verification
 from clearinghouse.webhooks.web import webhooks
 from tenants.credentials.web import SECURITY_SCHEMES
 from tenants.foundation.calls import Calls
 from tenants.foundation.config import Settings
 from tenants.foundation.database import autocommit_engine, connect_arguments, db, normal_url
-from tenants.foundation.web import BODY_BYTES_MAX, register_error_handlers
+from tenants.foundation.rate_limits import RateLimiter
+from tenants.foundation.web import (
+    BODY_BYTES_MAX,
+    refuse_payment_cards_outside_the_body,
+    register_error_handlers,
+)
+
+TILL_FACE = (pos, quotes, holds, sequences, day_closes)
+HEAD_OFFICE_FACE = (directory, cards, merges, verification, webhooks)
 
 # Connections of a worker for everything but postings.
 POOL_SIZE = 4
 
 DESCRIPTION = """Loyalty points for franchise networks: issued and redeemed in every store, settled every month.
 
-Send `Authorization: Bearer <key>`. Points and money are integers, money in minor units. Errors are RFC 9457
-problem documents: act on `code`."""
+Send `Authorization: Bearer <key>`. A key has scopes; the security of each call names those that allow it, of which
+one is enough. `RateLimit` tells how many requests the key may send now; one too many is answered 429 and does
+nothing: send it again after `Retry-After` seconds. Points and money are integers, money in minor units. Errors are
+RFC 9457 problem documents: act on `code`."""
 
 
 def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> APIFlask:
@@ -50,8 +67,10 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     Migrate(app, db)
     calls = Calls(autocommit_engine(settings.database_url))
     app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={})
+    app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None
     register_error_handlers(app)
-    for blueprint in (pos, directory, webhooks, health, *blueprints):
+    app.before_request(refuse_payment_cards_outside_the_body)
+    for blueprint in (*TILL_FACE, *HEAD_OFFICE_FACE, health, *blueprints):
         app.register_blueprint(blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", {"validatorUrl": "none"}))
     return app

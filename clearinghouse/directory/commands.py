@@ -1,35 +1,48 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import click
 
 from clearinghouse.directory.service import (
-    card_with_balance,
     member_with_cards,
     show_card,
     show_key,
     show_member,
     show_participant,
+    show_rotation,
     show_store,
     show_terminal,
 )
+from clearinghouse.merges.service import merge_members
+from clearinghouse.sequences.service import sequence_of_terminal, show_ranges
+from clearinghouse.verification.commands import pin, wallet
+from tenants.credentials.rules import HQ, OVERLAP_DEFAULT, OVERLAP_MAX, RATE_MAX, SCOPES, TERMINAL
 from tenants.credentials.service import (
-    HQ,
-    TERMINAL,
+    change_credential,
     create_credential,
     list_credentials,
     revoke_credential,
+    rotate_credential,
 )
 from tenants.foundation import ids
-from tenants.foundation.console import err, json_option, network_option, print_fields, print_rows, with_app
+from tenants.foundation.console import (
+    MOMENT,
+    err,
+    json_option,
+    network_option,
+    print_fields,
+    print_rows,
+    with_app,
+)
 from tenants.members.service import (
+    COMMAND_LINE,
     change_card,
     create_member,
-    issue_card,
     list_members,
     replace_card,
+    update_member,
 )
 from tenants.networks.service import find_network_id
 from tenants.stores.service import (
@@ -41,6 +54,15 @@ from tenants.stores.service import (
     list_stores,
 )
 from tenants.terminals.service import create_terminal, list_terminals
+
+HOUR = timedelta(hours=1)
+LISTED_KEY_FIELDS = ("key_id", "role", "label", "hint", "scopes", "last_used_at", "expires_at", "revoked_at")
+SCOPES_HELP = f"A terminal: {', '.join(SCOPES[TERMINAL])}. Head office: {', '.join(SCOPES[HQ])}."
+
+rate_limit_option = click.option(
+    "--rate-limit", type=click.IntRange(1, RATE_MAX), help="Requests per second.  [default: what its role may send]"
+)
+reason_option = click.option("--reason", help="Why; kept with what was done.")
 
 
 @click.group()
@@ -151,6 +173,23 @@ def create_one_terminal(store: str, code: str, network: str, as_json: bool) -> N
     print_key({**show_terminal(new, store), "key_id": show_key(credential)["key_id"], "key": key}, as_json)
 
 
+@terminal.command("sequence")
+@click.argument("terminal_id")
+@network_option
+@json_option
+@with_app
+def show_sequence(terminal_id: str, network: str, as_json: bool) -> None:
+    """Show which of its own sequence numbers a terminal has sent, and which are missing.
+
+    TERMINAL_ID starts with trm_; `clearinghouse terminal list` shows it.
+    """
+    shown = sequence_of_terminal(find_network_id(network), ids.parse(ids.TERMINAL, terminal_id))
+    if not as_json:
+        ranges = ("received_sequences", "missing_sequences", "repeated_sequences")
+        shown |= {name: show_ranges(shown[name]) for name in ranges}
+    print_fields(shown, as_json)
+
+
 def print_key(fields: dict[str, Any], as_json: bool) -> None:
     print_fields(fields, as_json)
     err.print("Keep the key: it is shown only now.")
@@ -166,28 +205,86 @@ def key() -> None:
 @json_option
 @with_app
 def list_all_keys(network: str, as_json: bool) -> None:
-    """List the keys, oldest first, revoked ones too.
+    """List the keys, oldest first, revoked ones too; with --json, all that is known of them.
 
     The keys themselves are not kept; hint is the last four characters of each.
     """
-    print_rows([show_key(credential) for credential in list_credentials(find_network_id(network))], as_json)
+    rows = [show_key(credential) for credential in list_credentials(find_network_id(network))]
+    print_rows(rows if as_json else [{name: row[name] for name in LISTED_KEY_FIELDS} for row in rows], as_json)
 
 
 @key.command("create")
 @click.option("--label", required=True, help="Who or what uses it.")
 @click.option("--terminal", "terminal_id", help="Id of a terminal (trm_...).  [default: a head office key]")
+@click.option("--scope", "scopes", multiple=True, help=f"What it may do; repeatable. {SCOPES_HELP}  [default: all]")
+@click.option("--expires-at", type=MOMENT, help="When it stops by itself, like 2027-01-31T12:00+01:00.")
+@rate_limit_option
 @network_option
 @json_option
 @with_app
-def create_one_key(label: str, terminal_id: str | None, network: str, as_json: bool) -> None:
+def create_one_key(
+    label: str,
+    terminal_id: str | None,
+    scopes: tuple[str, ...],
+    expires_at: datetime | None,
+    rate_limit: int | None,
+    network: str,
+    as_json: bool,
+) -> None:
     """Make one more key, of head office or of a terminal.
 
-    Earlier keys stay valid until they are revoked.
+    Earlier keys stay valid until they are revoked; to replace one, rotate it.
     """
     role = TERMINAL if terminal_id else HQ
     owner = ids.parse(ids.TERMINAL, terminal_id) if terminal_id else None
-    credential, secret = create_credential(find_network_id(network), role, label, owner)
+    credential, secret = create_credential(
+        find_network_id(network), role, label, owner, scopes or None, expires_at, rate_limit
+    )
     print_key({**show_key(credential), "key": secret}, as_json)
+
+
+@key.command("set")
+@click.argument("key_id")
+@rate_limit_option
+@click.option("--default-rate", is_flag=True, help="As many requests as keys of its role may send.")
+@network_option
+@json_option
+@with_app
+def change_key(key_id: str, rate_limit: int | None, default_rate: bool, network: str, as_json: bool) -> None:
+    """Change how often a key may ask; it counts within seconds.
+
+    KEY_ID starts with key_; `clearinghouse key list` shows it.
+    """
+    if default_rate == (rate_limit is not None):
+        raise click.UsageError("Give either --rate-limit or --default-rate.")
+    credential = change_credential(find_network_id(network), ids.parse(ids.KEY, key_id), rate_limit)
+    print_fields(show_key(credential), as_json)
+
+
+@key.command("rotate")
+@click.argument("key_id")
+@click.option(
+    "--overlap-hours",
+    type=click.IntRange(0, OVERLAP_MAX // HOUR),
+    default=OVERLAP_DEFAULT // HOUR,
+    show_default=True,
+    help="How much longer the old key works.",
+)
+@network_option
+@json_option
+@with_app
+def rotate_key(key_id: str, overlap_hours: int, network: str, as_json: bool) -> None:
+    """Replace a key by a new one with the same terminal, label, scopes and rate.
+
+    KEY_ID starts with key_; `clearinghouse key list` shows it.
+    """
+    rotated = rotate_credential(find_network_id(network), ids.parse(ids.KEY, key_id), overlap_hours * HOUR)
+    shown = show_rotation(*rotated)
+    if as_json:
+        print_key(shown, as_json)
+        return
+    print_key(shown["new_key"], as_json)
+    err.print(f"{shown['old_key']['key_id']} stops at {shown['old_key']['expires_at']}.", soft_wrap=True)
 
 
 @key.command("revoke")
@@ -207,6 +304,10 @@ def revoke_key(key_id: str, network: str, as_json: bool) -> None:
 @click.group()
 def member() -> None:
     """Members: who collects points."""
+
+
+member.add_command(pin)
+member.add_command(wallet)
 
 
 @member.command("list")
@@ -237,6 +338,49 @@ def create_one_member(reference: str | None, name: str | None, network: str, as_
     print_fields(show_member(create_member(find_network_id(network), reference, name)), as_json)
 
 
+@member.command("update")
+@click.argument("member_id")
+@click.option("--reference", help="The network's own number for the member; unique. Empty: none.")
+@click.option("--name", help="For people to read. Empty: none.")
+@reason_option
+@network_option
+@json_option
+@with_app
+def update_one_member(
+    member_id: str, reference: str | None, name: str | None, reason: str | None, network: str, as_json: bool
+) -> None:
+    """Change a member's reference or name.
+
+    What is not given stays as it is. A member who had neither is registered with it.
+    """
+    changes = {
+        field: value or None for field, value in (("reference", reference), ("name", name)) if value is not None
+    }
+    parsed = ids.parse(ids.MEMBER, member_id)
+    updated = update_member(find_network_id(network), parsed, changes, COMMAND_LINE, reason)
+    print_fields(show_member(updated), as_json)
+
+
+@member.command("merge")
+@click.argument("member_id")
+@click.option("--into", required=True, help="The member who stays.")
+@reason_option
+@network_option
+@json_option
+@with_app
+def merge_two_members(member_id: str, into: str, reason: str | None, network: str, as_json: bool) -> None:
+    """Merge MEMBER_ID into another member, for good.
+
+    Cards, points, with the expiry and the funder they have, and debts become the other's; the cards go on working.
+    """
+    tenant_id = find_network_id(network)
+    merged_id, kept_id = ids.parse(ids.MEMBER, member_id), ids.parse(ids.MEMBER, into)
+    transfer = merge_members(tenant_id, merged_id, kept_id, COMMAND_LINE, reason).transfer
+    assert transfer is not None
+    moved = {"member_id": into, "points_moved": transfer.points, "available": transfer.available_after}
+    print_fields({**moved, "deficit": transfer.deficit_after}, as_json)
+
+
 @member.command("show")
 @click.argument("member_id")
 @network_option
@@ -261,61 +405,41 @@ def card() -> None:
     """Cards: how a member is named at the till."""
 
 
-@card.command("issue")
-@click.argument("member_id")
-@click.option("--number", help="8 to 19 digits with a Luhn check digit.  [default: made up]")
-@network_option
-@json_option
-@with_app
-def issue_one_card(member_id: str, number: str | None, network: str, as_json: bool) -> None:
-    """Give a member one more card.
-
-    All cards of a member spend from the same points.
-    """
-    new = issue_card(find_network_id(network), ids.parse(ids.MEMBER, member_id), number)
-    print_fields(show_card(new), as_json)
-
-
 @card.command("block")
 @click.argument("number")
+@reason_option
 @network_option
 @json_option
 @with_app
-def block_card(number: str, network: str, as_json: bool) -> None:
+def block_card(number: str, reason: str | None, network: str, as_json: bool) -> None:
     """Block a card: tills refuse it until it is unblocked."""
-    print_fields(show_card(change_card(find_network_id(network), number, "block")), as_json)
+    blocked = change_card(find_network_id(network), number, "block", COMMAND_LINE, reason)
+    print_fields(show_card(blocked), as_json)
 
 
 @card.command("unblock")
 @click.argument("number")
+@reason_option
 @network_option
 @json_option
 @with_app
-def unblock_card(number: str, network: str, as_json: bool) -> None:
+def unblock_card(number: str, reason: str | None, network: str, as_json: bool) -> None:
     """Let a blocked card work again."""
-    print_fields(show_card(change_card(find_network_id(network), number, "unblock")), as_json)
+    unblocked = change_card(find_network_id(network), number, "unblock", COMMAND_LINE, reason)
+    print_fields(show_card(unblocked), as_json)
 
 
 @card.command("replace")
 @click.argument("number")
 @click.option("--new-number", help="8 to 19 digits with a Luhn check digit.  [default: made up]")
+@reason_option
 @network_option
 @json_option
 @with_app
-def replace_one_card(number: str, new_number: str | None, network: str, as_json: bool) -> None:
+def replace_one_card(number: str, new_number: str | None, reason: str | None, network: str, as_json: bool) -> None:
     """Replace a card and show the new one.
 
     The old card never works again; the points stay with the member.
     """
-    print_fields(show_card(replace_card(find_network_id(network), number, new_number)), as_json)
-
-
-@card.command("show")
-@click.argument("number")
-@network_option
-@json_option
-@with_app
-def show_one_card(number: str, network: str, as_json: bool) -> None:
-    """Show a card and the points of its member."""
-    tenant_id: UUID = find_network_id(network)
-    print_fields(card_with_balance(tenant_id, number), as_json)
+    new = replace_card(find_network_id(network), number, COMMAND_LINE, new_number, reason)
+    print_fields(show_card(new), as_json)

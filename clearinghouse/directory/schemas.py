@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apiflask import Schema
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 
 from clearinghouse.programme.rules import CHARGED_TO, LIMITED, RETURN_POLICIES, SPANS
-from tenants.foundation.errors import InvalidInput
-from tenants.foundation.web import rows_of
-from tenants.members.service import REFERENCE_PATTERN, check_card_number, check_reference
+from tenants.credentials.rules import (
+    HQ,
+    OVERLAP_DEFAULT,
+    OVERLAP_MAX,
+    RATE_MAX,
+    RATES,
+    SCOPES,
+    TERMINAL,
+    all_scopes,
+    scopes_of,
+)
+from tenants.foundation.web import part, passes, rows_of
+from tenants.members.service import REFERENCE_PATTERN, check_card_number, check_reason, check_reference
 from tenants.networks.service import CODE_PATTERN, NAME_PATTERN, check_code, check_name, check_rate
 
 # A moment in the year 9999 can fall into the year 10000 in another time zone, which Python can't read back.
 MOMENT_LIMIT = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-def passes(check: Callable[[Any], None]) -> Callable[[Any], None]:
-    """A service's check as a validator, so that its refusal names the field."""
-
-    def validator(value: Any) -> None:
-        try:
-            check(value)
-        except InvalidInput as error:
-            raise ValidationError(error.message) from error
-
-    return validator
+HOUR = timedelta(hours=1)
 
 
 def code_field(example: str, required: bool = True, **metadata: str) -> fields.String:
@@ -36,14 +34,19 @@ def code_field(example: str, required: bool = True, **metadata: str) -> fields.S
     return fields.String(required=required, validate=passes(check_code), metadata=metadata)
 
 
-def name_field(example: str, required: bool = True, **metadata: str) -> fields.String:
+def name_field(example: str, required: bool = True, allow_none: bool = False, **metadata: str) -> fields.String:
     metadata = {"pattern": f"^{NAME_PATTERN}$", "example": example, **metadata}
-    return fields.String(required=required, validate=passes(check_name), metadata=metadata)
+    return fields.String(required=required, allow_none=allow_none, validate=passes(check_name), metadata=metadata)
 
 
-def reference_field(**metadata: str) -> fields.String:
+def reference_field(allow_none: bool = False, **metadata: str) -> fields.String:
     metadata = {"pattern": f"^{REFERENCE_PATTERN}$", "example": "M-20417", **metadata}
-    return fields.String(validate=passes(check_reference), metadata=metadata)
+    return fields.String(allow_none=allow_none, validate=passes(check_reference), metadata=metadata)
+
+
+def reason_field() -> fields.String:
+    metadata = {"description": "Why; kept with what was done", "example": "lost"}
+    return fields.String(validate=passes(check_reason), metadata=metadata)
 
 
 def card_number_field(**metadata: str) -> fields.String:
@@ -75,17 +78,69 @@ class NewTerminalSchema(Schema):
     code = code_field("1", description="Unique in the store")
 
 
-class NewTerminalKeySchema(Schema):
+def scopes_field(role: str) -> fields.List:
+    meanings = "; ".join(f"{scope}: {meaning}" for scope, meaning in SCOPES[role].items())
+    return fields.List(
+        fields.String(validate=validate.OneOf(scopes_of(role))),
+        validate=validate.Length(1),
+        metadata={"description": f"What the key may do; everything when left out. {meanings}"},
+    )
+
+
+def rate_limit_field(**options: Any) -> fields.Integer:
+    description = f"Requests per second; null: {RATES[TERMINAL]} for a terminal, {RATES[HQ]} for head office"
+    return fields.Integer(
+        strict=True,
+        allow_none=True,
+        validate=validate.Range(1, RATE_MAX),
+        metadata={"description": description, "example": 10},
+        **options,
+    )
+
+
+class KeyTermsSchema(Schema):
+    """What may be said of any new key."""
+
+    expires_at = fields.AwareDateTime(
+        metadata={"description": "When the key stops by itself, with UTC offset; never when left out"}
+    )
+    rate_limit = rate_limit_field()
+
+
+class NewTerminalKeySchema(KeyTermsSchema):
     label = fields.String(load_default="till", validate=passes(check_name), metadata={"example": "till"})
+    scopes = scopes_field(TERMINAL)
 
 
-class NewKeySchema(Schema):
+class NewKeySchema(KeyTermsSchema):
     label = name_field("finance reports", description="Who or what uses the key")
+    scopes = scopes_field(HQ)
+
+
+class KeyChangeSchema(Schema):
+    rate_limit = rate_limit_field(required=True)
+
+
+class NewRotationSchema(Schema):
+    overlap_hours = fields.Integer(
+        strict=True,
+        load_default=OVERLAP_DEFAULT // HOUR,
+        validate=validate.Range(0, OVERLAP_MAX // HOUR),
+        metadata={"description": "How much longer the old key works"},
+    )
 
 
 class NewMemberSchema(Schema):
     reference = reference_field(description="The network's own number for the member; unique")
     name = name_field("Ada Lovelace", required=False)
+
+
+class MemberChangeSchema(Schema):
+    """What is left out stays as it is; null empties it."""
+
+    reference = reference_field(allow_none=True, description="The network's own number for the member; unique")
+    name = name_field("Ada Lovelace", required=False, allow_none=True)
+    reason = reason_field()
 
 
 class NewCardSchema(Schema):
@@ -103,6 +158,14 @@ class VelocityLimitsSchema(Schema):
         ),
         metadata={"description": "Redemptions at most", "example": {"member": {"day": {"count": 5, "points": 5000}}}},
     )
+
+
+class CardActionSchema(Schema):
+    reason = reason_field()
+
+
+class ReplacementSchema(NewCardSchema):
+    reason = reason_field()
 
 
 class NewVersionSchema(VelocityLimitsSchema):
@@ -198,9 +261,22 @@ class KeySchema(Schema):
     terminal_id = fields.String(allow_none=True)
     label = fields.String()
     hint = fields.String(metadata={"description": "The last four characters of the key"})
+    scopes = fields.List(fields.String(validate=validate.OneOf(all_scopes())))
+    rate_limit = rate_limit_field()
+    replaces = fields.String(allow_none=True, metadata={"description": "The key whose place it takes"})
     created_at = fields.String()
+    last_used_at = fields.String(allow_none=True, metadata={"description": "Right to about a minute"})
+    expires_at = fields.String(allow_none=True)
     revoked_at = fields.String(allow_none=True)
+
+
+class MadeKeySchema(KeySchema):
     key = fields.String(metadata={"description": "Only in the answer that makes it: just its hash is kept"})
+
+
+class RotationSchema(Schema):
+    new_key = fields.Nested(part(MadeKeySchema))
+    old_key = fields.Nested(part(KeySchema))
 
 
 class CardSchema(Schema):
@@ -216,6 +292,9 @@ class MemberSchema(Schema):
     reference = fields.String(allow_none=True)
     name = fields.String(allow_none=True)
     created_at = fields.String()
+    registered_at = fields.String(
+        allow_none=True, metadata={"description": "Null until somebody has said who holds the card"}
+    )
 
 
 class MemberWithCardsSchema(MemberSchema):

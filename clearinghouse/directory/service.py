@@ -11,6 +11,7 @@ from uuid import UUID
 from clearinghouse.ledger.queries import balance_of
 from clearinghouse.programme.service import terms_of
 from clearinghouse.programme.tables import ProgrammeVersion
+from tenants.credentials.service import Principal
 from tenants.credentials.tables import Credential
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
@@ -68,16 +69,29 @@ def show_terminal(terminal: Terminal, store_code: str) -> dict[str, Any]:
 
 
 def show_key(credential: Credential) -> dict[str, Any]:
-    """`hint` is the last four characters of the key, to tell one from another."""
+    """`hint` is the last four characters of the key, to tell one from another.
+
+    `rate_limit` is requests per second, None for what keys of its role may send; `replaces` is the id of the key
+    whose place it takes.
+    """
     return {
         "key_id": ids.show(ids.KEY, credential.credential_id),
         "role": credential.role,
         "terminal_id": credential.terminal_id and ids.show(ids.TERMINAL, credential.terminal_id),
         "label": credential.label,
         "hint": credential.key_hint,
+        "scopes": credential.scopes,
+        "rate_limit": credential.rate_limit,
+        "replaces": credential.replaces_credential_id and ids.show(ids.KEY, credential.replaces_credential_id),
         "created_at": show_moment(credential.created_at),
+        "last_used_at": credential.last_used_at and show_moment(credential.last_used_at),
+        "expires_at": credential.expires_at and show_moment(credential.expires_at),
         "revoked_at": credential.revoked_at and show_moment(credential.revoked_at),
     }
+
+
+def show_rotation(new: Credential, key: str, old: Credential) -> dict[str, Any]:
+    return {"new_key": {**show_key(new), "key": key}, "old_key": show_key(old)}
 
 
 def show_member(member: Member) -> dict[str, Any]:
@@ -86,6 +100,7 @@ def show_member(member: Member) -> dict[str, Any]:
         "reference": member.reference,
         "name": member.name,
         "created_at": show_moment(member.created_at),
+        "registered_at": member.registered_at and show_moment(member.registered_at),
     }
 
 
@@ -121,10 +136,16 @@ def card_with_balance(tenant_id: UUID, number: str) -> dict[str, Any]:
     return {
         **shown,
         "available": balance.available,
+        "held": balance.held,
         "deficit": balance.deficit,
         "expiring_next": balance.expiring_next,
         "expires_on": balance.expires_on and balance.expires_on.isoformat(),
     }
+
+
+def show_who(principal: Principal) -> str:
+    """Who did something, as records of it say: the id of the key that was used."""
+    return ids.show(ids.KEY, principal.credential_id)
 
 
 def show_version(version: ProgrammeVersion) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +11,14 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from clearinghouse.directory.schemas import (
+    CardActionSchema,
     CardSchema,
     CodePageQuerySchema,
+    KeyChangeSchema,
     KeyPageSchema,
     KeySchema,
+    MadeKeySchema,
+    MemberChangeSchema,
     MemberPageSchema,
     MemberQuerySchema,
     MemberSchema,
@@ -23,6 +28,7 @@ from clearinghouse.directory.schemas import (
     NewKeySchema,
     NewMemberSchema,
     NewParticipantSchema,
+    NewRotationSchema,
     NewStoreSchema,
     NewTerminalKeySchema,
     NewTerminalSchema,
@@ -30,6 +36,8 @@ from clearinghouse.directory.schemas import (
     PageQuerySchema,
     ParticipantPageSchema,
     ParticipantSchema,
+    ReplacementSchema,
+    RotationSchema,
     StorePageSchema,
     StoreSchema,
     TerminalPageSchema,
@@ -44,24 +52,34 @@ from clearinghouse.directory.service import (
     show_member,
     show_network,
     show_participant,
+    show_rotation,
     show_store,
     show_terminal,
     show_version,
+    show_who,
 )
 from clearinghouse.programme.service import add_version, list_versions, terms_of
+from tenants.credentials.rules import DIRECTORY, HQ, KEYS, READ, TERMINAL
 from tenants.credentials.service import (
-    HQ,
-    TERMINAL,
     Principal,
+    change_credential,
     create_credential,
     list_credentials,
     revoke_credential,
+    rotate_credential,
 )
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.web import answer, body, query
-from tenants.members.service import change_card, create_member, issue_card, list_members, replace_card
+from tenants.members.service import (
+    change_card,
+    create_member,
+    issue_card,
+    list_members,
+    replace_card,
+    update_member,
+)
 from tenants.networks.service import get_network
 from tenants.stores.service import (
     close_store,
@@ -87,7 +105,7 @@ def id_cursor(prefix: str, query: dict[str, Any]) -> UUID | None:
 
 
 @directory.get("/network")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @directory.output(NetworkSchema)
 def show_own_network(principal: Principal) -> Response:
     """The network of this key"""
@@ -97,7 +115,7 @@ def show_own_network(principal: Principal) -> Response:
 
 
 @directory.post("/participants")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewParticipantSchema)
 @directory.output(ParticipantSchema, status_code=201)
 def post_participant(principal: Principal, body: dict[str, Any]) -> Response:
@@ -106,7 +124,7 @@ def post_participant(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @directory.get("/participants")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @query(CodePageQuerySchema)
 @directory.output(ParticipantPageSchema)
 def get_participants(principal: Principal, query: dict[str, Any]) -> Response:
@@ -117,7 +135,7 @@ def get_participants(principal: Principal, query: dict[str, Any]) -> Response:
 
 
 @directory.post("/stores")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewStoreSchema)
 @directory.output(StoreSchema, status_code=201)
 def post_store(principal: Principal, body: dict[str, Any]) -> Response:
@@ -131,7 +149,7 @@ def post_store(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @directory.get("/stores")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @query(CodePageQuerySchema)
 @directory.output(StorePageSchema)
 def get_stores(principal: Principal, query: dict[str, Any]) -> Response:
@@ -142,7 +160,7 @@ def get_stores(principal: Principal, query: dict[str, Any]) -> Response:
 
 
 @directory.get("/stores/<code>")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @directory.output(StoreSchema)
 def get_store(principal: Principal, code: str) -> Response:
     """One store"""
@@ -151,7 +169,7 @@ def get_store(principal: Principal, code: str) -> Response:
 
 
 @directory.post("/stores/<code>/close")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @directory.output(StoreSchema)
 def post_store_close(principal: Principal, code: str) -> Response:
     """Close a store for good
@@ -164,7 +182,7 @@ def post_store_close(principal: Principal, code: str) -> Response:
 
 
 @directory.post("/stores/<code>/terminals")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewTerminalSchema)
 @directory.output(TerminalSchema, status_code=201)
 def post_terminal(principal: Principal, code: str, body: dict[str, Any]) -> Response:
@@ -176,7 +194,7 @@ def post_terminal(principal: Principal, code: str, body: dict[str, Any]) -> Resp
 
 
 @directory.get("/stores/<code>/terminals")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @query(CodePageQuerySchema)
 @directory.output(TerminalPageSchema)
 def get_terminals(principal: Principal, code: str, query: dict[str, Any]) -> Response:
@@ -188,34 +206,35 @@ def get_terminals(principal: Principal, code: str, query: dict[str, Any]) -> Res
 
 
 @directory.post("/terminals/<terminal_id>/keys")
-@authenticated(HQ)
+@authenticated(HQ, scope=KEYS)
 @body(NewTerminalKeySchema, optional=True)
-@directory.output(KeySchema, status_code=201)
+@directory.output(MadeKeySchema, status_code=201)
 def post_terminal_key(principal: Principal, terminal_id: str, body: dict[str, Any]) -> Response:
     """Make a key for a terminal
 
-    `key` is shown only in this answer. Earlier keys of the terminal stay valid until they are revoked.
+    `key` is shown only in this answer. Earlier keys of the terminal stay valid until they are revoked; to replace
+    one, rotate it.
     """
     parsed = ids.parse(ids.TERMINAL, terminal_id)
-    credential, key = create_credential(principal.tenant_id, TERMINAL, body["label"], parsed)
+    credential, key = create_credential(principal.tenant_id, TERMINAL, terminal_id=parsed, maker=principal, **body)
     return answer({**show_key(credential), "key": key}, 201)
 
 
 @directory.post("/keys")
-@authenticated(HQ)
+@authenticated(HQ, scope=KEYS)
 @body(NewKeySchema)
-@directory.output(KeySchema, status_code=201)
+@directory.output(MadeKeySchema, status_code=201)
 def post_key(principal: Principal, body: dict[str, Any]) -> Response:
     """Make one more head office key
 
-    `key` is shown only in this answer.
+    `key` is shown only in this answer. A key can't be given scopes that the key which makes it lacks.
     """
-    credential, key = create_credential(principal.tenant_id, HQ, body["label"])
+    credential, key = create_credential(principal.tenant_id, HQ, maker=principal, **body)
     return answer({**show_key(credential), "key": key}, 201)
 
 
 @directory.get("/keys")
-@authenticated(HQ)
+@authenticated(HQ, scope=KEYS)
 @query(PageQuerySchema)
 @directory.output(KeyPageSchema)
 def get_keys(principal: Principal, query: dict[str, Any]) -> Response:
@@ -225,8 +244,35 @@ def get_keys(principal: Principal, query: dict[str, Any]) -> Response:
     return answer_page("keys", [show_key(credential) for credential in credentials], limit, "key_id")
 
 
+@directory.patch("/keys/<key_id>")
+@authenticated(HQ, scope=KEYS)
+@body(KeyChangeSchema)
+@directory.output(KeySchema)
+def patch_key(principal: Principal, key_id: str, body: dict[str, Any]) -> Response:
+    """Change how often a key may ask
+
+    It counts within seconds. `null` stands for what keys of its role may send.
+    """
+    return answer(show_key(change_credential(principal.tenant_id, ids.parse(ids.KEY, key_id), **body)))
+
+
+@directory.post("/keys/<key_id>/rotate")
+@authenticated(HQ, scope=KEYS)
+@body(NewRotationSchema, optional=True)
+@directory.output(RotationSchema, status_code=201)
+def post_key_rotation(principal: Principal, key_id: str, body: dict[str, Any]) -> Response:
+    """Replace a key by a new one
+
+    The new key has the old one's terminal, label, scopes and rate; `key` is shown only in this answer. The old key
+    goes on working for the overlap.
+    """
+    overlap = timedelta(hours=body["overlap_hours"])
+    rotated = rotate_credential(principal.tenant_id, ids.parse(ids.KEY, key_id), overlap, principal)
+    return answer(show_rotation(*rotated), 201)
+
+
 @directory.post("/keys/<key_id>/revoke")
-@authenticated(HQ)
+@authenticated(HQ, scope=KEYS)
 @directory.output(KeySchema)
 def post_key_revoke(principal: Principal, key_id: str) -> Response:
     """Revoke a key
@@ -237,7 +283,7 @@ def post_key_revoke(principal: Principal, key_id: str) -> Response:
 
 
 @directory.post("/members")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewMemberSchema, optional=True)
 @directory.output(MemberSchema, status_code=201)
 def post_member(principal: Principal, body: dict[str, Any]) -> Response:
@@ -246,7 +292,7 @@ def post_member(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @directory.get("/members")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @query(MemberQuerySchema)
 @directory.output(MemberPageSchema)
 def get_members(principal: Principal, query: dict[str, Any]) -> Response:
@@ -257,7 +303,7 @@ def get_members(principal: Principal, query: dict[str, Any]) -> Response:
 
 
 @directory.post("/members/<member_id>/cards")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewCardSchema, optional=True)
 @directory.output(CardSchema, status_code=201)
 def post_card(principal: Principal, member_id: str, body: dict[str, Any]) -> Response:
@@ -265,51 +311,68 @@ def post_card(principal: Principal, member_id: str, body: dict[str, Any]) -> Res
 
     Every card of a member spends from the same points.
     """
-    card = issue_card(principal.tenant_id, ids.parse(ids.MEMBER, member_id), body.get("number"))
+    card = issue_card(principal.tenant_id, ids.parse(ids.MEMBER, member_id), body.get("number"), show_who(principal))
     return answer(show_card(card), 201)
 
 
 @directory.get("/members/<member_id>")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @directory.output(MemberWithCardsSchema)
 def get_member(principal: Principal, member_id: str) -> Response:
     """One member with all cards, oldest first"""
     return answer(member_with_cards(principal.tenant_id, ids.parse(ids.MEMBER, member_id)))
 
 
+@directory.patch("/members/<member_id>")
+@authenticated(HQ, scope=DIRECTORY)
+@body(MemberChangeSchema)
+@directory.output(MemberSchema)
+def patch_member(principal: Principal, member_id: str, body: dict[str, Any]) -> Response:
+    """Change a member's reference or name
+
+    A member who had neither is registered with it.
+    """
+    reason = body.pop("reason", None)
+    parsed = ids.parse(ids.MEMBER, member_id)
+    return answer(show_member(update_member(principal.tenant_id, parsed, body, show_who(principal), reason)))
+
+
 @directory.post("/cards/<number>/block")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
+@body(CardActionSchema, optional=True)
 @directory.output(CardSchema)
-def post_card_block(principal: Principal, number: str) -> Response:
+def post_card_block(principal: Principal, number: str, body: dict[str, Any]) -> Response:
     """Block a card
 
     Tills refuse it until it is unblocked; the member's other cards go on working.
     """
-    return answer(show_card(change_card(principal.tenant_id, number, "block")))
+    return answer(show_card(change_card(principal.tenant_id, number, "block", show_who(principal), **body)))
 
 
 @directory.post("/cards/<number>/unblock")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
+@body(CardActionSchema, optional=True)
 @directory.output(CardSchema)
-def post_card_unblock(principal: Principal, number: str) -> Response:
+def post_card_unblock(principal: Principal, number: str, body: dict[str, Any]) -> Response:
     """Let a blocked card work again"""
-    return answer(show_card(change_card(principal.tenant_id, number, "unblock")))
+    return answer(show_card(change_card(principal.tenant_id, number, "unblock", show_who(principal), **body)))
 
 
 @directory.post("/cards/<number>/replace")
-@authenticated(HQ)
-@body(NewCardSchema, optional=True)
+@authenticated(HQ, scope=DIRECTORY)
+@body(ReplacementSchema, optional=True)
 @directory.output(CardSchema, status_code=201)
 def post_card_replace(principal: Principal, number: str, body: dict[str, Any]) -> Response:
     """Replace a card by a new one
 
     The answer is the new card. The old one never works again; the points stay with the member.
     """
-    return answer(show_card(replace_card(principal.tenant_id, number, body.get("number"))), 201)
+    new, reason = body.get("number"), body.get("reason")
+    return answer(show_card(replace_card(principal.tenant_id, number, show_who(principal), new, reason)), 201)
 
 
 @directory.post("/programme/versions")
-@authenticated(HQ)
+@authenticated(HQ, scope=DIRECTORY)
 @body(NewVersionSchema)
 @directory.output(VersionSchema, status_code=201)
 def post_version(principal: Principal, body: dict[str, Any]) -> Response:
@@ -325,7 +388,7 @@ def post_version(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @directory.get("/programme/versions")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, DIRECTORY))
 @directory.output(VersionsSchema)
 def get_versions(principal: Principal) -> Response:
     """List the versions of the programme, oldest first"""

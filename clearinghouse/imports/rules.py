@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from tenants.foundation.errors import InvalidInput
 from tenants.foundation.luhn import is_card_number
+from tenants.foundation.payment_cards import refuse_payment_cards
 
 COLUMNS = ("order_ref", "store", "card", "occurred_at", "amount", "redeem_points")
 OPTIONAL_COLUMNS = frozenset({"redeem_points"})
@@ -72,6 +73,7 @@ class Conditions:
 
 def check_header(names: list[str]) -> None:
     """Columns may have any order; raises `InvalidInput` for one that is missing, unknown or there twice."""
+    refuse_payment_cards("\n".join(names))
     missing = [name for name in COLUMNS if name not in names and name not in OPTIONAL_COLUMNS]
     unknown = [name for name in names if name not in COLUMNS + REJECTION_COLUMNS]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -89,6 +91,7 @@ def check_header(names: list[str]) -> None:
 
 def check_row(row: Row, conditions: Conditions) -> Purchase:
     """Raises `InvalidInput`, whose code and message are why the row is rejected."""
+    refuse_payment_cards("\n".join(str(cell) for cell in row[1:]))
     order_ref = check_order_ref(row.order_ref)
     store_id = conditions.stores.get(row.store) if isinstance(row.store, str) else None
     if store_id is None:

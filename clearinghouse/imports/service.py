@@ -41,11 +41,14 @@ from clearinghouse.ledger.service import (
     common_fields,
     ledger,
 )
+from clearinghouse.pos.events import purchase_accrual, purchase_redemption
 from clearinghouse.pos.refusals import refusal
-from clearinghouse.pos.service import CLOCK_SKEW, purchase_accrual, purchase_redemption
+from clearinghouse.programme.service import programme_at
+from clearinghouse.sequences.rules import CLOCK_SKEW
 from tenants.foundation import clock, ids
 from tenants.foundation.database import db, unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, Unavailable
+from tenants.foundation.payment_cards import PaymentCardNumber
 from tenants.networks.service import get_network
 from tenants.stores.service import list_stores
 
@@ -209,6 +212,9 @@ class PurchaseImport:
             return row
         try:
             return check_row(row, self.conditions)
+        except PaymentCardNumber as error:
+            # The file of rejected rows must not hold the number either.
+            return Rejection(row.line, error.code, error.message, ())
         except InvalidInput as error:
             return rejected_row(row, error)
 
@@ -227,30 +233,13 @@ class PurchaseImport:
 
     def events_of(self, purchase: Purchase) -> list[Event]:
         request_hash = hash_purchase(purchase)
+        programme = programme_at(self.tenant_id, purchase.occurred_at)
         events = []
         if purchase.redeem_points:
             common = self.common_fields(purchase, "redemption", request_hash)
-            events.append(
-                purchase_redemption(
-                    self.tenant_id,
-                    purchase.card,
-                    purchase.redeem_points,
-                    purchase.occurred_at,
-                    common,
-                    self.at_most,
-                )
-            )
+            events.append(purchase_redemption(programme, purchase.card, purchase.redeem_points, common, self.at_most))
         common = self.common_fields(purchase, "accrual", request_hash)
-        events.append(
-            purchase_accrual(
-                self.tenant_id,
-                purchase.store_id,
-                purchase.card,
-                purchase.amount,
-                purchase.occurred_at,
-                common,
-            )
-        )
+        events.append(purchase_accrual(purchase.store_id, programme, purchase.card, purchase.amount, common))
         return events
 
     def common_fields(self, purchase: Purchase, kind: str, request_hash: bytes) -> Event:

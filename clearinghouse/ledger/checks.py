@@ -171,7 +171,8 @@ CHECKS = {
             FROM ledger.postings WHERE target = 'recovered' OR source = 'recovered' GROUP BY 1, 2
         ), by_lot AS (
             -- What no lot covered was advanced by head office or borne by the store.
-            SELECT coalesce(l.funder_id, CASE WHEN account = 'borne' THEN account_id ELSE p.tenant_id END) AS funder_id,
+            SELECT coalesce(l.funder_id, CASE WHEN account = 'borne' THEN account_id ELSE p.tenant_id END)
+                       AS funder_id,
                    redeemer_id, sum(p.points) AS points
             FROM (
                 SELECT tenant_id, source AS account, source_id AS account_id, target_id AS redeemer_id, points

@@ -5,12 +5,14 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
-from clearinghouse.ledger.tables import Books, Lot, Transfer, Wallet
+from clearinghouse.ledger.tables import Books, Lot, Transfer
 from tenants.foundation.database import Unit
 from tenants.members.tables import Card
 from tenants.stores.tables import Store
+
+POINTS_NOW = text("SELECT * FROM ledger.points_now(tenants.current_tenant(), :member, :day)")
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Balance:
     """A member's points on a day. `expiring_next` is what the soonest-expiring live lots hold together."""
 
     available: int
+    held: int
     deficit: int
     expiring_next: int
     expires_on: date | None
@@ -31,11 +34,10 @@ def balance_of(session: Unit, member_id: UUID, on_date: date) -> Balance:
         .group_by(Lot.expires_on)
         .order_by(Lot.expires_on)
     ).all()
-    deficit = session.scalar(select(Wallet.deficit).where(Wallet.member_id == member_id)) or 0
-    available = sum(int(row.points) for row in by_expiry)
+    now = session.execute(POINTS_NOW, {"member": member_id, "day": on_date}).one()
     if not by_expiry or by_expiry[0].expires_on == date.max:
-        return Balance(available, deficit, 0, None)
-    return Balance(available, deficit, int(by_expiry[0].points), by_expiry[0].expires_on)
+        return Balance(now.available, now.held, now.deficit, 0, None)
+    return Balance(now.available, now.held, now.deficit, int(by_expiry[0].points), by_expiry[0].expires_on)
 
 
 def first_open_month(session: Unit) -> date:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -26,6 +27,8 @@ from tenants.foundation.months import add_months, month_of
 log = logging.getLogger(__name__)
 
 Event = dict[str, Any]
+# A code, and what goes with it in the answer.
+Refusal = tuple[str, dict[str, Any]]
 
 POSTED, REPLAYED, REFUSED = "posted", "replayed", "refused"
 
@@ -67,20 +70,24 @@ class TransferRecord(NamedTuple):
 
 
 class PostingResult(NamedTuple):
-    """`outcome` posted or replayed comes with a transfer, refused with a code and perhaps details."""
+    """`outcome` posted or replayed comes with a transfer and the number of its card, refused with a code."""
 
     outcome: str
     code: str | None
     detail: dict[str, Any] | None
     transfer: TransferRecord | None
+    card: str | None = None
+
+
+def transfer_columns() -> str:
+    """Those of a `ledger.posting_result`, in the order of `TransferRecord`."""
+    return ", ".join(f"(transfer).{column}" for column in TransferRecord._fields)
 
 
 POST = Statement(
     "post",
     "uuid, jsonb",
-    "SELECT outcome, code, detail, {} FROM ledger.post($1, $2)".format(
-        ", ".join(f"(transfer).{column}" for column in TransferRecord._fields)
-    ),
+    f"SELECT outcome, code, detail, card, {transfer_columns()} FROM ledger.post($1, $2)",
 )
 REFRESH_STATISTICS = Statement("refresh_statistics", "integer", "SELECT ledger.refresh_statistics($1)")
 
@@ -94,8 +101,23 @@ class Grant:
     expires_on: date
 
 
-def accrual(grants: Sequence[Grant], amount: int, programme_version: int, card: str, **common: Any) -> Event:
-    """`purchase_lines`, {line, amount, rate: points per minor unit} each, lets a return name lines."""
+@dataclass(frozen=True)
+class PurchaseLine:
+    """What a return may name: `amount` in minor units, `rate` in points per minor unit (0: earns nothing)."""
+
+    line: str
+    amount: int
+    rate: Decimal
+
+
+def accrual(
+    grants: Sequence[Grant],
+    amount: int,
+    programme_version: int,
+    card: str | None,
+    purchase_lines: Sequence[PurchaseLine] = (),
+    **common: Any,
+) -> Event:
     return {
         "kind": "accrual",
         "card": card,
@@ -112,14 +134,20 @@ def accrual(grants: Sequence[Grant], amount: int, programme_version: int, card: 
             for grant in grants
             if grant.points > 0
         ],
+        "purchase_lines": [{**vars(line), "rate": str(line.rate)} for line in purchase_lines] or None,
         **common,
     }
 
 
 def redemption(
-    points: int, amount: int, programme_version: int, card: str, at_most: bool = False, **common: Any
+    points: int, amount: int, programme_version: int, card: str, at_most: bool = False, **conditions_and_common: Any
 ) -> Event:
-    """`at_most`: redeem what is available if that is less, with `amount` in proportion, rounded down."""
+    """`at_most`: redeem what is available if that is less, with `amount` in proportion, rounded down.
+
+    Conditions, all optional: `beyond_limit`, points up to which it is honoured whatever the balance, with
+    `beyond_charged_to` member or store; `code_step` of the wallet code shown; `velocity_limits` as in the programme's
+    terms; `grace_days` for the points of holds that have run out.
+    """
     return {
         "kind": "redemption",
         "card": card,
@@ -127,13 +155,66 @@ def redemption(
         "points": points,
         "at_most": at_most,
         "programme_version": programme_version,
-        **common,
+        **conditions_and_common,
     }
 
 
-def reversal(**original_and_common: Any) -> Event:
-    """Name the original by `original_transfer_id`, or by `original_store_id`, `_order_ref` and `_kind`."""
-    return {"kind": "reversal", **original_and_common}
+def hold(
+    points: int, amount: int, programme_version: int, card: str, hold_until: datetime, **conditions_and_common: Any
+) -> Event:
+    """Points set aside until `hold_until`; conditions as of a redemption, but never beyond the balance."""
+    return {
+        **redemption(points, amount, programme_version, card, **conditions_and_common),
+        "kind": "hold",
+        "hold_until": hold_until.isoformat(),
+    }
+
+
+def capture(
+    hold_id: UUID, grace_days: int, points: int | None = None, amount: int | None = None, **common: Any
+) -> Event:
+    """Redeem what a hold has set aside: `points` or `amount` of it, or all; the rest is released."""
+    return {**resolution("capture", hold_id, grace_days, **common), "points": points, "amount": amount}
+
+
+def void(hold_id: UUID, grace_days: int, **common: Any) -> Event:
+    return resolution("void", hold_id, grace_days, **common)
+
+
+def hold_expiry(hold_id: UUID, grace_days: int, occurred_at: datetime, business_date: date) -> Event:
+    common = common_fields(occurred_at, business_date, ids.CLEARINGHOUSE_TERMINAL)
+    return resolution("hold_expiry", hold_id, grace_days, **common)
+
+
+def resolution(kind: str, hold_id: UUID, grace_days: int, **common: Any) -> Event:
+    """`grace_days`: how much longer points can be used that are released into a lot which has expired."""
+    return {"kind": kind, "hold_id": str(hold_id), "grace_days": grace_days, **common}
+
+
+def reversal(
+    return_policy: str = "deficit",
+    grace_days: int = 0,
+    expires_on: date = date.max,
+    points: int | None = None,
+    amount: int | None = None,
+    returned_lines: Sequence[dict[str, Any]] = (),
+    **original_and_common: Any,
+) -> Event:
+    """Of what is left of the original `points`, `amount` or `returned_lines` ({line, amount or None}), or all.
+
+    Name the original by `original_transfer_id`, or by `original_store_id`, `_order_ref` and `_kind` (None: whichever
+    there is). `expires_on` is for points that come back and have no lot to go to.
+    """
+    return {
+        "kind": "reversal",
+        "return_policy": return_policy,
+        "grace_days": grace_days,
+        "expires_on": expires_on.isoformat(),
+        "points": points,
+        "amount": amount,
+        "purchase_lines": list(returned_lines) or None,
+        **original_and_common,
+    }
 
 
 def expiry(member_id: UUID, expires_on: date, occurred_at: datetime) -> Event:
@@ -155,12 +236,13 @@ def common_fields(
     order_ref: str | None = None,
     idempotency_key: str | None = None,
     request_hash: bytes | None = None,
-    refusal: str | None = None,
+    refusal: Refusal | None = None,
 ) -> Event:
     """What every event says of itself; makes the transfer's id.
 
-    `refusal` is the code of what is wrong with the event: it is refused with it unless its key has been posted.
+    `refusal` is what is wrong with the event: it is refused with it unless its key has been posted.
     """
+    code, detail = refusal or (None, None)
     return {
         "transfer_id": str(ids.new_id()),
         "occurred_at": occurred_at.isoformat(),
@@ -170,7 +252,8 @@ def common_fields(
         "order_ref": order_ref,
         "idempotency_key": idempotency_key,
         "request_hash": "\\x" + request_hash.hex() if request_hash else None,
-        "refusal": refusal,
+        "refusal": code,
+        "refusal_detail": detail,
     }
 
 
@@ -214,8 +297,8 @@ class Ledger:
 
 
 def result_of(row: tuple[Any, ...]) -> PostingResult:
-    outcome, code, detail, *transfer = row
-    return PostingResult(outcome, code, detail, TransferRecord(*transfer) if transfer[0] else None)
+    outcome, code, detail, card, *transfer = row
+    return PostingResult(outcome, code, detail, TransferRecord(*transfer) if transfer[0] else None, card)
 
 
 def ledger() -> Ledger:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from apiflask import APIBlueprint
 from apiflask.scaffold import _annotate
@@ -24,17 +24,29 @@ from clearinghouse.pos.schemas import (
     TransferQuerySchema,
     TransferSchema,
 )
-from tenants.credentials.service import HQ, TERMINAL, Principal
+from clearinghouse.sequences.service import TillReport
+from tenants.credentials.rules import ACCRUE, HQ, READ, REDEEM, REVERSE, TERMINAL
+from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import ClearinghouseError
 from tenants.foundation.web import answer, body, json_response, json_text, query
 from tenants.members.service import find_card
+from tenants.verification.rules import split_scanned
 
 pos = APIBlueprint("pos", __name__, url_prefix="/v1", tag="Points of sale")
 
-Cards = dict[UUID | None, str]
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def idempotent(view: View) -> View:
+    """Documents the header that `post` asks for."""
+    _annotate(view, args=[(IdempotencyHeaderSchema(), "headers")])
+    return view
+
+
+NOT_LATE = {"late": False}
 
 
 def post(principal: Principal, kind: str, event: dict[str, Any]) -> Response:
@@ -42,20 +54,19 @@ def post(principal: Principal, kind: str, event: dict[str, Any]) -> Response:
     service.check_idempotency_key(key)
     result = service.post_one(principal, kind, event, key or "")
     headers = {"Idempotent-Replayed": "true"} if result.outcome == REPLAYED else None
-    cards = service.card_numbers(principal, [result])
-    return answer(show_result(principal, result, event, cards), 201, headers)
+    return answer(show_result(principal, result), 201, headers)
 
 
-def show_result(principal: Principal, result: PostingResult, event: dict[str, Any], cards: Cards) -> dict[str, Any]:
+def show_result(principal: Principal, result: PostingResult) -> dict[str, Any]:
     assert result.transfer is not None
-    card = event.get("card") or cards.get(result.transfer.card_id)
-    return service.show_transfer(result.transfer, principal.currency, principal.store_code, card)
+    return service.show_transfer(result.transfer, principal.currency, principal.store_code, result.card)
 
 
 @pos.post("/accruals")
-@authenticated(TERMINAL)
+@authenticated(TERMINAL, scope=ACCRUE)
 @body(AccrualSchema)
 @pos.output(TransferSchema, status_code=201)
+@idempotent
 def post_accrual(principal: Principal, body: dict[str, Any]) -> Response:
     """Issue points for a purchase
 
@@ -65,54 +76,62 @@ def post_accrual(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @pos.post("/redemptions")
-@authenticated(TERMINAL)
+@authenticated(TERMINAL, scope=REDEEM)
 @body(RedemptionSchema)
 @pos.output(TransferSchema, status_code=201)
+@idempotent
 def post_redemption(principal: Principal, body: dict[str, Any]) -> Response:
     """Redeem points
 
-    `amount` of the answer is what the points pay for. Refused with `insufficient_points` if there are too few.
+    So many `points`, or what pays for `amount`; the answer shows both. Points are rounded up to what pays for an
+    amount, amounts down to what points pay for, so that a bill paid in parts never costs fewer points. Refused with
+    `insufficient_points` if there are too few.
     """
     return post(principal, "redemption", body)
 
 
 @pos.post("/reversals")
-@authenticated(TERMINAL)
+@authenticated(TERMINAL, scope=REVERSE)
 @body(ReversalSchema)
 @pos.output(TransferSchema, status_code=201)
+@idempotent
 def post_reversal(principal: Principal, body: dict[str, Any]) -> Response:
-    """Reverse an accrual or a redemption in full
+    """Reverse an accrual or a redemption, all that is left of it or a part
 
-    Redeemed points go back with the expiry they had. Earned points are taken back; those already spent become
-    a deficit that the next points repay.
+    In any store of the network. Of a purchase the member keeps what the rest of it would have earned: by lines as
+    the programme has it, else in proportion, rounded down on the total. Redeemed points go back to the lots that
+    they came from. Earned points that have been spent are a deficit that the next points repay, or borne by this
+    store, as the network has it.
     """
     return post(principal, "reversal", body)
 
 
-for view in (post_accrual, post_redemption, post_reversal):
-    _annotate(view, args=[(IdempotencyHeaderSchema(), "headers")])
-
-
 @pos.post("/batches")
-@authenticated(TERMINAL)
-@body(BatchSchema)
+@authenticated(TERMINAL, scope=(ACCRUE, REDEEM, REVERSE))
+@body(BatchSchema, parts="events")
 @pos.output(BatchAnswerSchema)
 def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
     """Post up to 5,000 events
 
     One result an event, in the same order; a refused event does not stop the others. Send the same batch
-    again when no answer came: nothing is posted twice.
+    again when no answer came: nothing is posted twice. When the events carry the till's own `sequence`, the answer
+    says which numbers are missing. Each event needs the scope that it needs by itself. The whole batch counts as one
+    request.
     """
-    counts = dict.fromkeys(("posted", "replayed", "refused"), 0)
+    report = TillReport(principal, body)
+    counts = dict.fromkeys(("posted", "replayed", "refused", "late"), 0)
     # Kept as text: five thousand results as dicts are twenty times as large.
     results: list[str] = []
-    for events, outcomes in service.post_batch(principal, body["events"]):
-        cards = service.card_numbers(principal, [o for o in outcomes if not isinstance(o, ClearinghouseError)])
+    for events, outcomes in service.post_batch(principal, body["events"], report.refusals):
+        settled: list[tuple[object, str]] = []
         for event, outcome in zip(events, outcomes, strict=True):
-            shown = show_outcome(principal, len(results), outcome, event, cards)
+            shown = show_outcome(principal, len(results), outcome, event)
             counts[shown["outcome"]] += 1
+            counts["late"] += shown.get("transfer", NOT_LATE)["late"]
+            settled.append((event.get("sequence"), shown["outcome"]))
             results.append(json_text(shown))
-    head = json_text(counts)[:-1]
+        report.record(settled)
+    head = json_text(counts | report.show())[:-1]
     return json_response(f'{head},"results":[{",".join(results)}]}}')
 
 
@@ -121,20 +140,20 @@ def show_outcome(
     index: int,
     outcome: PostingResult | ClearinghouseError,
     event: dict[str, Any],
-    cards: Cards,
 ) -> dict[str, Any]:
+    place = {"index": index, "sequence": event["sequence"]} if "sequence" in event else {"index": index}
     if isinstance(outcome, ClearinghouseError):
         problem = {"code": outcome.code, "detail": outcome.message, **outcome.details}
-        return {"index": index, "outcome": "refused", "problem": problem}
-    return {"index": index, "outcome": outcome.outcome, "transfer": show_result(principal, outcome, event, cards)}
+        return {**place, "outcome": "refused", "problem": problem}
+    return {**place, "outcome": outcome.outcome, "transfer": show_result(principal, outcome)}
 
 
 @pos.get("/cards/<number>")
-@authenticated(TERMINAL, HQ)
+@authenticated(TERMINAL, HQ, scope=READ)
 @pos.output(CardBalanceSchema)
 def get_card(principal: Principal, number: str) -> Response:
     """What a card's member can redeem now"""
-    card = find_card(principal.tenant_id, number)
+    card = find_card(principal.tenant_id, split_scanned(number)[0])
     today = clock.business_date(clock.now(), principal.time_zone)
     with unit_of_work(principal.tenant_id) as session:
         balance = queries.balance_of(session, card.member_id, today)
@@ -147,7 +166,7 @@ def get_card(principal: Principal, number: str) -> Response:
             "card": card.number,
             "status": card.status,
             "available": balance.available,
-            "held": 0,
+            "held": balance.held,
             "deficit": balance.deficit,
             "expiring_next": expiring,
         }
@@ -155,7 +174,7 @@ def get_card(principal: Principal, number: str) -> Response:
 
 
 @pos.get("/transfers")
-@authenticated(TERMINAL, HQ)
+@authenticated(TERMINAL, HQ, scope=READ)
 @query(TransferQuerySchema)
 @pos.output(TransferPageSchema)
 def list_transfers(principal: Principal, query: dict[str, Any]) -> Response:

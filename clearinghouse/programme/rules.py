@@ -104,7 +104,11 @@ class Programme:
         if points % terms.step_points:
             return "not_in_steps", {"step_points": terms.step_points}
         if bill is None:
-            return ("bill_missing", {"maximum_share": str(terms.maximum_share)}) if terms.maximum_share < 1 else None
+            return (
+                ("bill_missing", {"maximum_share": f"{terms.maximum_share.normalize():f}"})
+                if terms.maximum_share < 1
+                else None
+            )
         if amount > self.maximum_amount(bill):
             return "above_maximum_share", {"maximum_amount": self.maximum_amount(bill)}
         return None

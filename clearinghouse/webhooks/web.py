@@ -22,7 +22,8 @@ from clearinghouse.webhooks.schemas import (
     WebhookListSchema,
     WebhookSchema,
 )
-from tenants.credentials.service import HQ, Principal
+from tenants.credentials.rules import HQ, WEBHOOKS
+from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.web import answer, body, query
@@ -31,7 +32,7 @@ webhooks = APIBlueprint("webhooks", __name__, url_prefix="/v1", tag="Webhooks")
 
 
 @webhooks.post("/webhooks")
-@authenticated(HQ)
+@authenticated(HQ, scope=WEBHOOKS)
 @body(NewWebhookSchema)
 @webhooks.output(WebhookSchema, status_code=201)
 def post_webhook(principal: Principal, body: dict[str, Any]) -> Response:
@@ -46,7 +47,7 @@ def post_webhook(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @webhooks.get("/webhooks")
-@authenticated(HQ)
+@authenticated(HQ, scope=WEBHOOKS)
 @webhooks.output(WebhookListSchema)
 def get_webhooks(principal: Principal) -> Response:
     """List the webhooks, oldest first"""
@@ -55,7 +56,7 @@ def get_webhooks(principal: Principal) -> Response:
 
 
 @webhooks.get("/webhooks/<webhook_id>")
-@authenticated(HQ)
+@authenticated(HQ, scope=WEBHOOKS)
 @webhooks.output(WebhookSchema)
 def get_webhook(principal: Principal, webhook_id: str) -> Response:
     """One webhook, and how it is"""
@@ -67,7 +68,7 @@ def answer_webhook(principal: Principal, endpoint_id: UUID) -> Response:
 
 
 @webhooks.patch("/webhooks/<webhook_id>")
-@authenticated(HQ)
+@authenticated(HQ, scope=WEBHOOKS)
 @body(WebhookChangeSchema)
 @webhooks.output(WebhookSchema)
 def patch_webhook(principal: Principal, webhook_id: str, body: dict[str, Any]) -> Response:
@@ -83,7 +84,7 @@ def patch_webhook(principal: Principal, webhook_id: str, body: dict[str, Any]) -
 
 
 @webhooks.delete("/webhooks/<webhook_id>")
-@authenticated(HQ)
+@authenticated(HQ, scope=WEBHOOKS)
 @webhooks.output(WebhookSchema)
 def delete_webhook(principal: Principal, webhook_id: str) -> Response:
     """Delete a webhook for good
@@ -96,7 +97,7 @@ def delete_webhook(principal: Principal, webhook_id: str) -> Response:
 
 
 @webhooks.post("/webhooks/<webhook_id>/rotate-secret")
-@authenticated(HQ)
+@authenticated(HQ, scope=WEBHOOKS)
 @webhooks.output(WebhookSchema)
 def post_rotation(principal: Principal, webhook_id: str) -> Response:
     """Make a new secret
@@ -110,7 +111,7 @@ def post_rotation(principal: Principal, webhook_id: str) -> Response:
 
 
 @webhooks.post("/webhooks/<webhook_id>/ping")
-@authenticated(HQ)
+@authenticated(HQ, scope=WEBHOOKS)
 @webhooks.output(DeliverySchema, status_code=202)
 def post_ping(principal: Principal, webhook_id: str) -> Response:
     """Send a test event
@@ -122,7 +123,7 @@ def post_ping(principal: Principal, webhook_id: str) -> Response:
 
 
 @webhooks.get("/webhooks/<webhook_id>/deliveries")
-@authenticated(HQ)
+@authenticated(HQ, scope=WEBHOOKS)
 @query(DeliveryQuerySchema)
 @webhooks.output(DeliveryPageSchema)
 def get_deliveries(principal: Principal, webhook_id: str, query: dict[str, Any]) -> Response:
@@ -138,7 +139,7 @@ def get_deliveries(principal: Principal, webhook_id: str, query: dict[str, Any])
 
 
 @webhooks.post("/webhooks/<webhook_id>/redeliver")
-@authenticated(HQ)
+@authenticated(HQ, scope=WEBHOOKS)
 @query(RedeliverQuerySchema)
 @webhooks.output(RedeliveredSchema, status_code=202)
 def post_redelivery_of_failed(principal: Principal, webhook_id: str, query: dict[str, Any]) -> Response:
@@ -152,7 +153,7 @@ def post_redelivery_of_failed(principal: Principal, webhook_id: str, query: dict
 
 
 @webhooks.get("/webhook-deliveries/<delivery_id>")
-@authenticated(HQ)
+@authenticated(HQ, scope=WEBHOOKS)
 @webhooks.output(DeliveryWithAttemptsSchema)
 def get_delivery(principal: Principal, delivery_id: str) -> Response:
     """One delivery with every attempt"""
@@ -162,7 +163,7 @@ def get_delivery(principal: Principal, delivery_id: str) -> Response:
 
 
 @webhooks.post("/webhook-deliveries/<delivery_id>/redeliver")
-@authenticated(HQ)
+@authenticated(HQ, scope=WEBHOOKS)
 @webhooks.output(DeliverySchema, status_code=202)
 def post_redelivery(principal: Principal, delivery_id: str) -> Response:
     """Send an event again

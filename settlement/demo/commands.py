@@ -11,6 +11,7 @@ from settlement.demo.service import NETWORK, is_published, prepare_demo, publish
 from settlement.statements.documents import SettlementDocument
 from settlement.statements.service import load_settlement, output_folder, render_exports, render_statements
 from settlement.statements.show import print_settlement
+from settlement.windows.service import count_day_close_differences
 from settlement.windows.tables import Window
 from tenants.foundation.console import err, out, print_rows, progress, with_app
 from tenants.foundation.months import show_month
@@ -35,7 +36,7 @@ def demo() -> None:
     document = load_settlement(tenant_id, windows[-1].month)
     render_documents(document, tenant_id)
     out.print()
-    print_settlement(document, False)
+    print_settlement(document, count_day_close_differences(tenant_id, document.month), False)
     out.print()
     print_files(document)
     out.print(NEXT.format(month=show_month(document.month)), soft_wrap=True)

@@ -19,8 +19,8 @@ from tenants.foundation.database import Unit
 IN_PARALLEL = text("SET LOCAL parallel_tuple_cost = 0.001")
 
 # Which store a posting belongs to: the store whose account it touches, else the funder of the points. An issuing
-# account gives points; the other two take them. What a store bears can stand beside another store's account, so that is
-# a group of its own.
+# account gives points; the other two take them. What a store bears can stand beside another store's account, so that
+# is a group of its own.
 DAYS = text("""
     SELECT CASE WHEN source IN ('issued', 'recovered') THEN source_id
                 WHEN target IN ('issued', 'recovered') THEN target_id

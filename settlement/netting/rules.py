@@ -24,8 +24,8 @@ class StoreDay:
 
     `issued` is net of what reversed accruals took back, `recovered` net of reversed redemptions, `expired` is of
     points that this store issued. `borne` are points that the store answers for as if it had issued them: spent ones
-    that a return here could take back from nobody, and those of its offline redemptions that nothing covered. Each can
-    be negative where more was reversed than posted.
+    that a return here could take back from nobody, and those of its offline redemptions that nothing covered. Each
+    can be negative where more was reversed than posted.
     """
 
     store_id: UUID

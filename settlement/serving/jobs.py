@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clearinghouse.expiry.jobs import expire_network
+from clearinghouse.holds.service import release_overdue_everywhere
 from clearinghouse.ledger.service import ensure_partitions_ahead
 from clearinghouse.webhooks.jobs import carry_all, purge_network
 from settlement.windows.jobs import close_due_months
@@ -37,6 +38,7 @@ def purge_all() -> None:
 
 # (job, cron expression): minutes apart, so that a month's last expiry has run when its close comes up.
 PERIODIC = (
+    (release_overdue_everywhere, "* * * * *"),
     (expire_all, "5 * * * *"),
     (close_all, "35 * * * *"),
     (make_partitions, "50 3 * * *"),

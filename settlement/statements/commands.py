@@ -4,6 +4,7 @@ import click
 
 from settlement.statements.service import load_settlement, render_exports, render_statements
 from settlement.statements.show import print_settlement
+from settlement.windows.service import count_day_close_differences
 from tenants.foundation.console import json_option, network_option, print_rows, progress, with_app
 from tenants.foundation.months import parse_month
 from tenants.networks.service import find_network_id
@@ -23,7 +24,9 @@ def settlement() -> None:
 @with_app
 def show(network: str, month: str, as_json: bool) -> None:
     """Show totals, identities and the largest payers and receivers (--json: every position)."""
-    print_settlement(load_settlement(find_network_id(network), parse_month(month)), as_json)
+    tenant_id, day = find_network_id(network), parse_month(month)
+    document = load_settlement(tenant_id, day)
+    print_settlement(document, count_day_close_differences(tenant_id, day), as_json)
 
 
 @settlement.command()

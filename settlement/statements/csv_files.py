@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
-from io import StringIO
 from pathlib import Path
 
 from settlement.statements.documents import SettlementDocument, StoreLine
-from settlement.statements.files import put_in_place
+from tenants.foundation.csv_text import csv_bytes, text_cell
+from tenants.foundation.files import put_in_place
 from tenants.foundation.money import show_money
 from tenants.stores.service import HEAD_OFFICE
 
@@ -28,9 +26,6 @@ POSITION_COLUMNS = [
     "currency",
 ]
 FLOW_COLUMNS = ["issuing_code", "redeeming_code", "points"]
-
-# A spreadsheet takes a cell that starts with one of these for a formula, and runs it.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_positions_csv(document: SettlementDocument, path: Path) -> None:
@@ -71,16 +66,3 @@ def head_office_row(document: SettlementDocument) -> list[str]:
 
 def plain_money(minor: int, currency: str) -> str:
     return show_money(minor, currency).replace(",", "")
-
-
-def text_cell(text: str) -> str:
-    """The text, with an apostrophe before it where a spreadsheet would run it as a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
-def csv_bytes(header: list[str], rows: Iterable[list[str]]) -> bytes:
-    text = StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue().encode()

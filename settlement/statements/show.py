@@ -14,12 +14,14 @@ from tenants.foundation.money import show_money
 from tenants.foundation.months import show_month
 
 
-def print_settlement(document: SettlementDocument, as_json: bool, stores_max: int = 10) -> None:
+def print_settlement(
+    document: SettlementDocument, day_close_differences: int, as_json: bool, stores_max: int = 10
+) -> None:
     """The largest payers and receivers, or with `--json` every position."""
     if as_json:
-        click.echo(json.dumps(settlement_as_json(document), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(settlement_as_json(document, day_close_differences), indent=2, ensure_ascii=False))
         return
-    print_fields(totals_for_people(document), False)
+    print_fields(totals_for_people(document, day_close_differences), False)
     by_net = sorted((line for line in document.stores if line.position.net), key=lambda line: -line.position.net)
     payers, receivers = split_for_show(by_net, stores_max)
     print_rows([show_line(line, document.currency) for line in payers], False, "Largest payers")
@@ -51,8 +53,8 @@ def show_line(line: StoreLine, currency: str) -> dict[str, Any]:
     }
 
 
-def totals_for_people(document: SettlementDocument) -> dict[str, Any]:
-    shown = totals_as_json(document)
+def totals_for_people(document: SettlementDocument, day_close_differences: int) -> dict[str, Any]:
+    shown = totals_as_json(document, day_close_differences)
     amount = f"{document.currency} {show_money(abs(shown.pop('hq_net')), document.currency)}"
     verb = {REMIT: "pays", RECEIVE: "receives", NONE: "settles"}[shown.pop("hq_direction")]
     for rate in ("funding_rate", "redemption_rate"):
@@ -60,7 +62,7 @@ def totals_for_people(document: SettlementDocument) -> dict[str, Any]:
     return {**shown, "head_office": f"{verb} {amount}"}
 
 
-def totals_as_json(document: SettlementDocument) -> dict[str, Any]:
+def totals_as_json(document: SettlementDocument, day_close_differences: int) -> dict[str, Any]:
     totals = document.totals
     return {
         "network": document.network_code,
@@ -78,6 +80,7 @@ def totals_as_json(document: SettlementDocument) -> dict[str, Any]:
         "hq_direction": direction_of(totals.hq_net),
         "closed_at": document.closed_at.isoformat(timespec="seconds"),
         "published_at": document.published_at.isoformat(timespec="seconds"),
+        "day_close_differences": day_close_differences,
     }
 
 
@@ -99,9 +102,9 @@ def position_as_json(line: StoreLine) -> dict[str, Any]:
     }
 
 
-def settlement_as_json(document: SettlementDocument) -> dict[str, Any]:
+def settlement_as_json(document: SettlementDocument, day_close_differences: int) -> dict[str, Any]:
     return {
-        **totals_as_json(document),
+        **totals_as_json(document, day_close_differences),
         "identities": [
             {"name": i.name, "left": str(i.left), "right": str(i.right), "holds": i.holds}
             for i in document.identities

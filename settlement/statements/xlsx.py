@@ -19,7 +19,7 @@ from xlsxwriter.utility import xl_col_to_name, xl_range
 
 from settlement.netting.rules import Position
 from settlement.statements.documents import Flow, SettlementDocument, StoreLine
-from settlement.statements.files import put_in_place
+from tenants.foundation.files import put_in_place
 from tenants.foundation.money import minor_digits
 from tenants.foundation.months import show_month
 from tenants.stores.service import HEAD_OFFICE

@@ -12,6 +12,9 @@ class WindowSchema(Schema):
     closed_at = fields.String()
     closed_by = fields.String()
     published_at = fields.String(allow_none=True)
+    day_close_differences = fields.Integer(
+        allow_none=True, metadata={"description": "Of the newest closed month; null: look at the month itself"}
+    )
 
 
 class WindowListSchema(Schema):
@@ -57,6 +60,9 @@ class TotalsSchema(Schema):
     hq_direction = fields.String()
     closed_at = fields.String()
     published_at = fields.String()
+    day_close_differences = fields.Integer(
+        metadata={"description": "Days of tills that differ from the ledger or lack a close, and were not accepted"}
+    )
 
 
 class PositionsSchema(TotalsSchema):

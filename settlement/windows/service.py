@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text, update
 
+from clearinghouse.dayclose.queries import open_differences
 from clearinghouse.expiry.service import expire_points
 from clearinghouse.ledger.queries import first_open_month
 from clearinghouse.ledger.service import ensure_partitions_ahead
@@ -83,6 +84,17 @@ def list_windows(tenant_id: UUID) -> tuple[list[Window], date]:
     """The closed months, oldest first, and the first open one."""
     with unit_of_work(tenant_id) as session:
         return list(session.scalars(select(Window).order_by(Window.month))), first_open_month(session)
+
+
+def count_day_close_differences(tenant_id: UUID, month: date) -> int:
+    """Days of tills that somebody has to look at before the month is approved."""
+    with unit_of_work(tenant_id) as session:
+        return len(open_differences(session, month))
+
+
+def day_close_differences_of(tenant_id: UUID, windows: Sequence[Window]) -> dict[date, int]:
+    """By month, of the newest only, which is still to be looked at: all of them would read the whole ledger."""
+    return {window.month: count_day_close_differences(tenant_id, window.month) for window in windows[-1:]}
 
 
 def check_turn(tenant_id: UUID, month: date) -> None:

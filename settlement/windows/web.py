@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response, send_file
@@ -17,9 +19,15 @@ from settlement.windows.schemas import (
     SettlementSchema,
     WindowListSchema,
 )
-from settlement.windows.service import close_month, list_windows
+from settlement.windows.service import (
+    close_month,
+    count_day_close_differences,
+    day_close_differences_of,
+    list_windows,
+)
 from settlement.windows.tables import Window
-from tenants.credentials.service import HQ, Principal
+from tenants.credentials.rules import HQ, READ, SETTLEMENT
+from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.months import parse_month, show_month
@@ -29,26 +37,29 @@ settlement = APIBlueprint("settlement", __name__, url_prefix="/v1/settlement", t
 
 
 @settlement.get("/windows")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, SETTLEMENT))
 @settlement.output(WindowListSchema)
 def get_windows(principal: Principal) -> Response:
     """List the closed months, oldest first, and the first open one"""
     windows, first_open = list_windows(principal.tenant_id)
-    return answer({"windows": [show_window(w) for w in windows], "first_open_month": show_month(first_open)})
+    differences = day_close_differences_of(principal.tenant_id, windows)
+    shown = [show_window(w, differences.get(w.month)) for w in windows]
+    return answer({"windows": shown, "first_open_month": show_month(first_open)})
 
 
-def show_window(window: Window) -> dict[str, Any]:
+def show_window(window: Window, day_close_differences: int | None) -> dict[str, Any]:
     return {
         "month": show_month(window.month),
         "state": "published" if window.published_at else "closed",
         "closed_at": window.closed_at.isoformat(),
         "closed_by": window.closed_by,
         "published_at": window.published_at.isoformat() if window.published_at else None,
+        "day_close_differences": day_close_differences,
     }
 
 
 @settlement.post("/windows/<month>/close")
-@authenticated(HQ)
+@authenticated(HQ, scope=SETTLEMENT)
 @settlement.output(SettlementSchema)
 def post_close(principal: Principal, month: str) -> Response:
     """Close a month, net it and publish it
@@ -57,28 +68,35 @@ def post_close(principal: Principal, month: str) -> Response:
     """
     day = parse_month(month)
     close_month(principal.tenant_id, day, f"key {ids.show(ids.KEY, principal.credential_id)}")
-    return answer(settlement_as_json(load_settlement(principal.tenant_id, day)))
+    return answer(show_settlement(principal.tenant_id, day))
 
 
 @settlement.get("/windows/<month>")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, SETTLEMENT))
 @settlement.output(SettlementSchema)
 def get_window(principal: Principal, month: str) -> Response:
     """A published month: totals, identities, every position"""
-    return answer(settlement_as_json(load_settlement(principal.tenant_id, parse_month(month))))
+    return answer(show_settlement(principal.tenant_id, parse_month(month)))
+
+
+def show_settlement(tenant_id: UUID, month: date) -> dict[str, Any]:
+    document = load_settlement(tenant_id, month)
+    return settlement_as_json(document, count_day_close_differences(tenant_id, month))
 
 
 @settlement.get("/windows/<month>/positions")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, SETTLEMENT))
 @settlement.output(PositionsSchema)
 def get_positions(principal: Principal, month: str) -> Response:
     """What each store remits or receives"""
-    document = load_settlement(principal.tenant_id, parse_month(month))
-    return answer({**totals_as_json(document), "positions": [position_as_json(line) for line in document.stores]})
+    day = parse_month(month)
+    document = load_settlement(principal.tenant_id, day)
+    totals = totals_as_json(document, count_day_close_differences(principal.tenant_id, day))
+    return answer({**totals, "positions": [position_as_json(line) for line in document.stores]})
 
 
 @settlement.get("/windows/<month>/flows")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, SETTLEMENT))
 @settlement.output(FlowsSchema)
 def get_flows(principal: Principal, month: str) -> Response:
     """The issuing x redeeming matrix: its cells that are not zero"""
@@ -91,7 +109,7 @@ def get_flows(principal: Principal, month: str) -> Response:
 
 
 @settlement.get("/windows/<month>/exports/<name>")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, SETTLEMENT))
 def get_export(principal: Principal, month: str, name: str) -> Response:
     """settlement.xlsx, positions.csv or flows.csv"""
     document = load_settlement(principal.tenant_id, parse_month(month))
@@ -99,7 +117,7 @@ def get_export(principal: Principal, month: str, name: str) -> Response:
 
 
 @settlement.get("/windows/<month>/statements/<store>")
-@authenticated(HQ)
+@authenticated(HQ, scope=(READ, SETTLEMENT))
 def get_statement(principal: Principal, month: str, store: str) -> Response:
     """A store's statement as PDF"""
     document = load_settlement(principal.tenant_id, parse_month(month))
@@ -108,7 +126,7 @@ def get_statement(principal: Principal, month: str, store: str) -> Response:
 
 
 @settlement.post("/windows/<month>/documents")
-@authenticated(HQ)
+@authenticated(HQ, scope=SETTLEMENT)
 @settlement.output(RenderingSchema, status_code=202)
 def post_documents(principal: Principal, month: str) -> Response:
     """Have the workers write every document of a month"""

@@ -1,4 +1,4 @@
-"""API keys: made, looked up, revoked.
+"""API keys: made, looked up, changed, replaced, revoked.
 
 A key is `pos_` or `hq_` and 64 characters: the network's id and 32 random bytes in URL-safe base 64. It
 carries the network so that looking it up touches one network's rows, as everything else does.
@@ -11,33 +11,47 @@ import binascii
 import hashlib
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from flask import current_app
 from sqlalchemy import select
 
+from tenants.credentials.rules import (
+    HQ,
+    OVERLAP_DEFAULT,
+    TERMINAL,
+    check_expiry,
+    check_overlap,
+    check_rate_limit,
+    choose_scopes,
+    end_of_overlap,
+    missing_scopes,
+)
 from tenants.credentials.tables import Credential
 from tenants.foundation import clock, ids
 from tenants.foundation.calls import Statement, calls
-from tenants.foundation.database import unit_of_work
-from tenants.foundation.errors import NotFound, Unauthenticated
+from tenants.foundation.database import Unit, unit_of_work
+from tenants.foundation.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from tenants.networks.service import check_name
 from tenants.terminals.service import check_terminal_in_use
 
-TERMINAL, HQ = "terminal", "hq"
 PREFIXES = {TERMINAL: "pos_", HQ: "hq_"}
 
-# How long a worker trusts what it read of a key: a revoked key dies within this time.
+# How long a worker trusts what it read of a key: a revoked or changed key is known as such within this time.
 CACHE_SECONDS = 3.0
 CACHED_KEYS_MAX = 50_000
-
-FIND_PRINCIPAL = Statement("find_principal", "uuid, bytea", "SELECT * FROM tenants.find_principal($1, $2)")
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who is asking: a terminal of a store, or head office (no store)."""
+    """Who is asking: a terminal of a store, or head office (no store).
+
+    `rate_limit` is requests per second, None for the role's own; `expires_at` is when the key stops by itself.
+    """
 
     tenant_id: UUID
     credential_id: UUID
@@ -48,23 +62,67 @@ class Principal:
     terminal_id: UUID | None
     store_id: UUID | None
     store_code: str | None
+    scopes: frozenset[str]
+    rate_limit: int | None
+    expires_at: datetime | None
+
+
+FIND_PRINCIPAL = Statement(
+    "find_principal",
+    "uuid, bytea",
+    f"SELECT {', '.join(field.name for field in fields(Principal))} FROM tenants.find_principal($1, $2)",
+)
 
 
 def create_credential(
-    tenant_id: UUID, role: str, label: str, terminal_id: UUID | None = None
+    tenant_id: UUID,
+    role: str,
+    label: str,
+    terminal_id: UUID | None = None,
+    scopes: Iterable[str] | None = None,
+    expires_at: datetime | None = None,
+    rate_limit: int | None = None,
+    maker: Principal | None = None,
 ) -> tuple[Credential, str]:
-    """The key is returned here and never again: only its hash is kept."""
+    """The key is returned here and never again: only its hash is kept.
+
+    Without `scopes` it may do all that its role can. `maker` is the head office key that asks for it, if one does.
+    """
     check_name(label)
+    check_rate_limit(rate_limit)
+    check_expiry(expires_at, clock.now())
     if terminal_id is not None:
         check_terminal_in_use(tenant_id, terminal_id)
-    credential, key = make_credential(tenant_id, role, label, terminal_id)
+    until = expires_at and expires_at.astimezone(UTC)
+    credential, key = make_credential(
+        tenant_id, role, label, terminal_id, scopes, expires_at=until, rate_limit=rate_limit
+    )
+    check_may_hand_on(maker, credential)
     with unit_of_work(tenant_id) as session:
         session.add(credential)
     return credential, key
 
 
+def check_may_hand_on(maker: Principal | None, credential: Credential) -> None:
+    if maker is None:
+        return
+    missing = missing_scopes(credential.scopes, maker.scopes, credential.role)
+    if missing:
+        raise Forbidden(
+            f"Your key can't give out what it may not do itself: {', '.join(missing)}. Name fewer scopes, "
+            "or use a key that has them.",
+            code="scope_missing",
+            scopes=missing,
+        )
+
+
 def make_credential(
-    tenant_id: UUID, role: str, label: str, terminal_id: UUID | None = None
+    tenant_id: UUID,
+    role: str,
+    label: str,
+    terminal_id: UUID | None = None,
+    scopes: Iterable[str] | None = None,
+    **columns: Any,
 ) -> tuple[Credential, str]:
     key = PREFIXES[role] + base64.urlsafe_b64encode(tenant_id.bytes + os.urandom(32)).decode()
     credential = Credential(
@@ -76,6 +134,8 @@ def make_credential(
         key_hash=hash_key(key),
         key_hint=key[-4:],
         created_at=clock.now(),
+        scopes=choose_scopes(role, scopes),
+        **columns,
     )
     return credential, key
 
@@ -92,15 +152,83 @@ def list_credentials(tenant_id: UUID, after: UUID | None = None, limit: int | No
 def revoke_credential(tenant_id: UUID, credential_id: UUID) -> Credential:
     """Revoking twice keeps the first time."""
     with unit_of_work(tenant_id) as session:
-        credential = session.get(Credential, (tenant_id, credential_id), with_for_update=True)
-        if credential is None:
-            raise NotFound("There is no such key in this network.", code="key_unknown")
+        credential = lock_credential(session, tenant_id, credential_id)
         credential.revoked_at = credential.revoked_at or clock.now()
     return credential
 
 
+def lock_credential(session: Unit, tenant_id: UUID, credential_id: UUID) -> Credential:
+    credential = session.get(Credential, (tenant_id, credential_id), with_for_update=True)
+    if credential is None:
+        raise NotFound("There is no such key in this network.", code="key_unknown")
+    return credential
+
+
+def check_alive(credential: Credential, now: datetime) -> None:
+    if credential.revoked_at is not None:
+        raise Conflict("This key was revoked: make a new one.", code="key_revoked")
+    if credential.expires_at is not None and credential.expires_at <= now:
+        raise Conflict("This key has expired: make a new one.", code="key_expired")
+
+
+def change_credential(tenant_id: UUID, credential_id: UUID, rate_limit: int | None) -> Credential:
+    """`rate_limit` is requests per second, None for the role's own. Raises `Conflict` for a key that has ended."""
+    check_rate_limit(rate_limit)
+    with unit_of_work(tenant_id) as session:
+        credential = lock_credential(session, tenant_id, credential_id)
+        check_alive(credential, clock.now())
+        credential.rate_limit = rate_limit
+    return credential
+
+
+def rotate_credential(
+    tenant_id: UUID, credential_id: UUID, overlap: timedelta = OVERLAP_DEFAULT, maker: Principal | None = None
+) -> tuple[Credential, str, Credential]:
+    """A new key in place of another, which goes on until the overlap is over: the new one, its key, the old one.
+
+    Raises `Conflict` for a key that has ended or that another has replaced already.
+    """
+    check_overlap(overlap)
+    check_terminal_of(tenant_id, credential_id)
+    with unit_of_work(tenant_id) as session:
+        old = lock_credential(session, tenant_id, credential_id)
+        now = clock.now()
+        check_alive(old, now)
+        check_not_replaced(session, old)
+        check_may_hand_on(maker, old)
+        old.expires_at = end_of_overlap(old.expires_at, now, overlap)
+        new, key = make_credential(
+            tenant_id,
+            old.role,
+            old.label,
+            old.terminal_id,
+            old.scopes,
+            rate_limit=old.rate_limit,
+            replaces_credential_id=old.credential_id,
+        )
+        session.add(new)
+    return new, key, old
+
+
+def check_terminal_of(tenant_id: UUID, credential_id: UUID) -> None:
+    """Raises `Conflict` for the key of a closed store's terminal; what else is wrong is found later."""
+    with unit_of_work(tenant_id) as session:
+        credential = session.get(Credential, (tenant_id, credential_id))
+    if credential is not None and credential.terminal_id is not None:
+        check_terminal_in_use(tenant_id, credential.terminal_id)
+
+
+def check_not_replaced(session: Unit, credential: Credential) -> None:
+    successor = session.scalar(
+        select(Credential.credential_id).where(Credential.replaces_credential_id == credential.credential_id)
+    )
+    if successor is not None:
+        shown = ids.show(ids.KEY, successor)
+        raise Conflict(f"{shown} has replaced this key already: rotate that one.", code="key_replaced", key_id=shown)
+
+
 def authenticate(key: str) -> Principal:
-    """Raises `Unauthenticated` for a key that is unknown, revoked, or of a closed store's terminal."""
+    """Raises `Unauthenticated` for a key that is unknown, revoked, expired, or of a closed store's terminal."""
     cache: dict[str, tuple[float, Principal]] = current_app.extensions["principals"]
     cached = cache.get(key)
     if cached is not None and cached[0] > time.monotonic():
@@ -108,15 +236,32 @@ def authenticate(key: str) -> Principal:
     principal = find_principal(key)
     if len(cache) >= CACHED_KEYS_MAX:
         cache.clear()
-    cache[key] = (time.monotonic() + CACHE_SECONDS, principal)
+    cache[key] = (time.monotonic() + seconds_trusted(principal), principal)
     return principal
+
+
+def seconds_trusted(principal: Principal) -> float:
+    if principal.expires_at is None:
+        return CACHE_SECONDS
+    return min(CACHE_SECONDS, (principal.expires_at - clock.now()).total_seconds())
+
+
+def check_scope(principal: Principal, *scopes: str) -> None:
+    """Raises `Forbidden` when the key has none of `scopes`; of none, nothing is asked."""
+    if scopes and principal.scopes.isdisjoint(scopes):
+        raise Forbidden(
+            f"This key lacks the scope {' or '.join(scopes)}: head office can make one that has it.",
+            code="scope_missing",
+            scopes=list(scopes),
+        )
 
 
 def find_principal(key: str) -> Principal:
     rows = calls().call(FIND_PRINCIPAL, str(tenant_of(key)), hash_key(key))
     if not rows:
-        raise Unauthenticated("This key is not valid: it is unknown, revoked, or its store is closed.")
-    return Principal(*rows[0])
+        raise Unauthenticated("This key is not valid: it is unknown, revoked, expired, or its store is closed.")
+    found = dict(zip((field.name for field in fields(Principal)), rows[0], strict=True))
+    return Principal(**{**found, "scopes": frozenset(found["scopes"])})
 
 
 def tenant_of(key: str) -> UUID:

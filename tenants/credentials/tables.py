@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
-from tenants.foundation.columns import Bytes, Key, Moment, OptionalMoment, Words
+from tenants.foundation.columns import Bytes, Key, Moment, OptionalCount, OptionalMoment, WordList, Words
 from tenants.foundation.database import Base
 
 
@@ -13,7 +13,9 @@ class Credential(Base):
     """An API key: of a terminal (`role` terminal) or of head office (`role` hq).
 
     Only the SHA-256 of the key is kept; the key has 256 random bits, so a slow hash would add nothing.
-    `key_hint` is its last four characters.
+    `key_hint` is its last four characters. `scopes` are names of `tenants.credentials.rules.SCOPES`; `rate_limit` is
+    requests per second, None for the role's own. A key that takes another's place names it in
+    `replaces_credential_id`. `last_used_at` is right to about a minute.
     """
 
     __tablename__ = "credentials"
@@ -22,7 +24,12 @@ class Credential(Base):
         ForeignKeyConstraint(
             ["tenant_id", "terminal_id"], ["tenants.terminals.tenant_id", "tenants.terminals.terminal_id"]
         ),
+        ForeignKeyConstraint(
+            ["tenant_id", "replaces_credential_id"],
+            ["tenants.credentials.tenant_id", "tenants.credentials.credential_id"],
+        ),
         UniqueConstraint("tenant_id", "key_hash"),
+        UniqueConstraint("tenant_id", "replaces_credential_id"),
         {"schema": "tenants"},
     )
 
@@ -35,3 +42,8 @@ class Credential(Base):
     key_hint: Mapped[Words]
     created_at: Mapped[Moment]
     revoked_at: Mapped[OptionalMoment]
+    scopes: Mapped[WordList]
+    replaces_credential_id: Mapped[UUID | None]
+    expires_at: Mapped[OptionalMoment]
+    last_used_at: Mapped[OptionalMoment]
+    rate_limit: Mapped[OptionalCount]

@@ -3,9 +3,10 @@
 | variable | default | meaning |
 | --- | --- | --- |
 | `DATABASE_URL` | embedded PostgreSQL under `var/` | PostgreSQL 16 or newer, a login that owns the database |
-| `REDIS_URL` | embedded Redis under `var/` | job queue; postings do not depend on it |
+| `REDIS_URL` | embedded Redis under `var/` | job queue, rate limits; postings do not depend on it |
 | `CLEARINGHOUSE_VAR` | `var` | where the embedded servers and all output files are kept |
-| `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens, wallet codes, webhook secrets |
+| `CLEARINGHOUSE_RATE_LIMIT` | `on` | `off`: keys may send as many requests as they like |
+| `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens, wallet codes, PINs, webhook secrets |
 | `CLEARINGHOUSE_WEBHOOKS_TO_PRIVATE` | off | `1` lets webhooks call private addresses and plain http: to develop |
 """
 
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenants.foundation import embedded
+from tenants.foundation.errors import InvalidInput
 from tenants.foundation.secret_key import load_secret_key
 
 
@@ -26,6 +28,7 @@ class Settings:
     redis_url: str
     var: Path
     secret_key: bytes
+    rate_limit: bool = True
     webhooks_to_private: bool = False
 
 
@@ -33,9 +36,18 @@ def say_on_console(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
+def is_on(variable: str) -> bool:
+    """On unless the environment says `off`; raises `InvalidInput` for anything else than `on` and `off`."""
+    value = os.environ.get(variable) or "on"
+    if value not in ("on", "off"):
+        raise InvalidInput(f"{variable} must be on or off, not {value!r}.", code="invalid_setting")
+    return value == "on"
+
+
 def load_settings() -> Settings:
     """Read the environment; start or join the embedded servers for whatever it does not name."""
     var = Path(os.environ.get("CLEARINGHOUSE_VAR") or "var").resolve()
+    rate_limit = is_on("CLEARINGHOUSE_RATE_LIMIT")
     database_url = os.environ.get("DATABASE_URL")
     redis_url = os.environ.get("REDIS_URL")
     if not (database_url and redis_url):
@@ -44,4 +56,4 @@ def load_settings() -> Settings:
         redis_url = redis_url or servers.redis_url
     assert database_url and redis_url
     to_private = os.environ.get("CLEARINGHOUSE_WEBHOOKS_TO_PRIVATE") == "1"
-    return Settings(database_url, redis_url, var, load_secret_key(var), to_private)
+    return Settings(database_url, redis_url, var, load_secret_key(var), rate_limit, to_private)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import wraps
 from typing import Any, TypeVar
@@ -60,8 +60,22 @@ class DayType(click.ParamType):
             self.fail(f"{value!r} is not a day: write it like 2026-11-30.", param, ctx)
 
 
+class MomentType(click.ParamType):
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self.fail(f"{value!r} is not a moment: write it like 2026-11-30T12:00+01:00.", param, ctx)
+        return moment
+
+
 DECIMAL = DecimalType()
 DAY = DayType()
+MOMENT = MomentType()
 
 
 def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, title: str | None = None) -> None:
@@ -97,6 +111,8 @@ def show_cell(value: Any) -> str:
         return "-"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
+    if isinstance(value, list):
+        return ", ".join(map(show_cell, value))
     return str(value).replace("[", "\\[")
 
 

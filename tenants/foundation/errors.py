@@ -1,7 +1,7 @@
 """The one error hierarchy: what went wrong, a stable code, and what the reader can do about it.
 
 `http_status` is the only thing an error knows of HTTP; turning an error into a response happens in
-`clearinghouse/http/problems.py`, turning it into a line on the console in `cli.py`.
+`tenants/foundation/web.py`, turning it into a line on the console in `cli.py`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,13 @@ class Conflict(ClearinghouseError):
 
     http_status = 409
     code = "conflict"
+
+
+class TooManyRequests(ClearinghouseError):
+    """Nothing was done; the same request may be sent again after a second."""
+
+    http_status = 429
+    code = "rate_limited"
 
 
 class Unavailable(ClearinghouseError):

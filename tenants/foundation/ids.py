@@ -6,6 +6,7 @@ TypeID is a prefix and the UUID in 26 characters of Crockford's base 32, lower c
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -27,14 +28,25 @@ TRANSFER = "xfr"
 WEBHOOK = "whe"
 DELIVERY = "whd"
 EVENT = "evt"
+# A hold is named by the transfer that placed it: the same UUID, shown with a prefix of its own.
+HOLD = "hld"
+CARD_BATCH = "cbt"
+CARD_CHANGE = "chg"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id() -> UUID:
     """A UUIDv7: sorts by the time it was made."""
     return uuid7()
+
+
+def lowest_id_at(moment: datetime) -> UUID:
+    """No id made at `moment` (1970 or later) or after it is lower: a UUIDv7 begins with its milliseconds."""
+    return UUID(int=(moment - EPOCH) // timedelta(milliseconds=1) << 80)
 
 
 def show(prefix: str, value: UUID) -> str:

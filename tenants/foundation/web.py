@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache, wraps
 from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import unquote_plus
 
 import redis
 from apiflask import APIFlask
@@ -19,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from tenants.foundation.database_errors import explain_database_error, first_line
 from tenants.foundation.errors import ClearinghouseError, InvalidInput, Unavailable
+from tenants.foundation.payment_cards import refuse_payment_cards, refuse_payment_cards_in
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +46,11 @@ def json_response(text: str, status: int = 200, headers: dict[str, str] | None =
     return Response(text, status, headers, mimetype="application/json")
 
 
-def body(schema: type[Schema], optional: bool = False) -> Callable[[View], View]:
+def body(schema: type[Schema], optional: bool = False, parts: str | None = None) -> Callable[[View], View]:
     """Parse and check the JSON body and pass it to the view as `body`; documents it in OpenAPI too.
 
     `optional`: no body at all counts as an empty object.
+    `parts`: the list of this name is passed on whatever is in it; the view refuses payment cards in each item.
     APIFlask's own `input` lets a body through to a stack trace that is nested too deep or holds a
     number of thousands of digits.
     """
@@ -57,7 +60,7 @@ def body(schema: type[Schema], optional: bool = False) -> Callable[[View], View]
         @wraps(view)
         def with_body(*args: Any, **kwargs: Any) -> Any:
             data = request.get_data(cache=False) or (b"{}" if optional else b"")
-            return view(*args, body=load(instance, parse_json(data)), **kwargs)
+            return view(*args, body=load(instance, parse_json(data, parts)), **kwargs)
 
         _annotate(with_body, body=instance, content_type="application/json")
         return with_body  # type: ignore[return-value]
@@ -91,7 +94,31 @@ def rows_of(schema: type[Schema]) -> fields.List:
     return fields.List(fields.Nested(part(schema)))
 
 
-def parse_json(data: bytes) -> Any:
+def passes(check: Callable[[Any], None]) -> Callable[[Any], None]:
+    """A service's check as a validator, so that its refusal names the field."""
+
+    def validator(value: Any) -> None:
+        try:
+            check(value)
+        except InvalidInput as error:
+            raise ValidationError(error.message) from error
+
+    return validator
+
+
+def parse_json(data: bytes, parts: str | None = None) -> Any:
+    """Raises `PaymentCardNumber` when the body holds what looks like one, elsewhere than in the list `parts`."""
+    try:
+        value = decode_json(data)
+    except InvalidBody:
+        refuse_payment_cards(data.decode("latin-1"))
+        raise
+    is_divided = isinstance(value, dict) and isinstance(value.get(parts), list)
+    refuse_payment_cards_in({name: value[name] for name in value if name != parts} if is_divided else value)
+    return value
+
+
+def decode_json(data: bytes) -> Any:
     try:
         value = json.loads(data.decode())
         if b"\\ud" in data or b"\\uD" in data:
@@ -124,7 +151,7 @@ def problem(status: int, code: str, detail: str, **members: Any) -> Response:
     response.mimetype = "application/problem+json"
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         response.headers["Retry-After"] = "1"
     return response
 
@@ -152,6 +179,14 @@ def problem_from_exception(error: Exception) -> Response:
         return problem_from_error(explained)
     log.exception("unexpected error")
     return problem(500, "internal_error", "Something went wrong here; it has been logged. Try again later.")
+
+
+def refuse_payment_cards_outside_the_body() -> None:
+    """Before every request: its path, its query and its idempotency key may end in logs, tables and answers."""
+    refuse_payment_cards(request.path)
+    if request.query_string:
+        refuse_payment_cards(unquote_plus(request.query_string.decode("latin-1")))
+    refuse_payment_cards(request.headers.get("Idempotency-Key", ""))
 
 
 def register_error_handlers(app: APIFlask) -> None:

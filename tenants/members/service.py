@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import insert, or_, select
 
 from tenants.foundation import clock, ids
 from tenants.foundation.database import Unit, unit_of_work
-from tenants.foundation.errors import Conflict, InvalidInput, NotFound
+from tenants.foundation.errors import Conflict, Forbidden, InvalidInput, NotFound
 from tenants.foundation.luhn import check_digit, is_card_number
-from tenants.members.tables import Card, Member
-from tenants.networks.service import check_name
+from tenants.foundation.payment_cards import holds_payment_card
+from tenants.members.tables import Card, CardChange, Member
+from tenants.networks.service import NAME_PATTERN, check_name
 
 ACTIVE, BLOCKED, REPLACED = "active", "blocked", "replaced"
 
@@ -26,30 +27,120 @@ CARD_TRANSITIONS = {
 
 PARTICIPLES = {"block": "blocked", "unblock": "unblocked", "replace": "replaced"}
 
-# Generated numbers: this, twelve random digits, the check digit.
+# The other things that are done to a card or its member; they leave the card's state as it is.
+ISSUED, REGISTERED, UPDATED, BOUND, UNBOUND, MERGED = (
+    "issued",
+    "registered",
+    "updated",
+    "bound",
+    "unbound",
+    "merged",
+)
+
+# Who did it, when no key of the API did.
+COMMAND_LINE = "command line"
+
+# Generated numbers: this or another prefix, random digits, the check digit.
 GENERATED_PREFIX = "629"
+GENERATED_DIGITS = 16
+
+UNUSABLE = {
+    BLOCKED: "This card is blocked; the member should call head office.",
+    REPLACED: "This card has been replaced; ask the member for the new one.",
+}
 
 # As a till's order_ref: what fits on a receipt.
 REFERENCE_PATTERN = r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}"
 
 
 def create_member(tenant_id: UUID, reference: str | None = None, name: str | None = None) -> Member:
-    if name is not None:
-        check_name(name)
-    if reference is not None:
-        check_reference(reference)
+    """A member with a reference or a name counts as registered."""
+    check_identity(reference, name)
+    now = clock.now()
     with unit_of_work(tenant_id) as session:
-        if reference is not None and session.scalar(select(Member.member_id).where(Member.reference == reference)):
-            raise Conflict(f"There is a member with reference {reference!r} already.", code="member_exists")
+        check_reference_free(session, reference)
         member = Member(
             tenant_id=tenant_id,
             member_id=ids.new_id(),
             reference=reference,
             name=name,
-            created_at=clock.now(),
+            created_at=now,
+            registered_at=None if reference is None and name is None else now,
         )
         session.add(member)
     return member
+
+
+def check_identity(reference: str | None, name: str | None) -> None:
+    if name is not None:
+        check_name(name)
+    if reference is not None:
+        check_reference(reference)
+
+
+def check_reference_free(session: Unit, reference: str | None) -> None:
+    if reference is None:
+        return
+    holder = session.scalar(select(Member.member_id).where(Member.reference == reference))
+    if holder is not None:
+        raise Conflict(
+            f"There is a member with reference {reference!r} already; head office can merge the two.",
+            code="member_exists",
+            member_id=ids.show(ids.MEMBER, holder),
+        )
+
+
+def register_member(
+    tenant_id: UUID, number: str, changed_by: str, reference: str | None = None, name: str | None = None
+) -> Member:
+    """Say who holds a card that was handed out unregistered. Once: later changes are head office's.
+
+    Raises `Conflict` with code `already_registered`, or `member_exists` when another member has the reference.
+    """
+    check_identity(reference, name)
+    if reference is None and name is None:
+        raise InvalidInput("Give the member's reference, or name, or both.", code="nothing_to_register")
+    with unit_of_work(tenant_id) as session:
+        card = load_usable_card(session, number)
+        member = load_member(session, tenant_id, card.member_id)
+        if member.registered_at is not None:
+            raise Conflict("The member of this card is registered already.", code="already_registered")
+        check_reference_free(session, reference)
+        member.reference, member.name, member.registered_at = reference, name, clock.now()
+        record_change(session, tenant_id, member.member_id, REGISTERED, changed_by, card_id=card.card_id)
+    return member
+
+
+def update_member(
+    tenant_id: UUID, member_id: UUID, changes: Mapping[str, str | None], changed_by: str, reason: str | None = None
+) -> Member:
+    """Change `reference` or `name`, or empty it (None). Whoever gets the first of them is registered with it."""
+    check_identity(changes.get("reference"), changes.get("name"))
+    check_reason(reason)
+    with unit_of_work(tenant_id) as session:
+        member = load_member(session, tenant_id, member_id)
+        changed = {field: value for field, value in changes.items() if getattr(member, field) != value}
+        if not changed:
+            return member
+        check_reference_free(session, changed.get("reference"))
+        for field, value in changed.items():
+            setattr(member, field, value)
+        action = UPDATED if member.registered_at else REGISTERED
+        member.registered_at = member.registered_at or clock.now()
+        record_change(session, tenant_id, member_id, action, changed_by, reason=reason)
+    return member
+
+
+def load_member(session: Unit, tenant_id: UUID, member_id: UUID) -> Member:
+    """Locked, so that two who change it come one after the other."""
+    member = session.get(Member, (tenant_id, member_id), with_for_update=True)
+    if member is None:
+        raise unknown_member()
+    return member
+
+
+def unknown_member() -> NotFound:
+    return NotFound("There is no such member in this network.", code="member_unknown")
 
 
 def check_reference(reference: str) -> None:
@@ -60,25 +151,45 @@ def check_reference(reference: str) -> None:
         )
 
 
-def create_members_with_cards(tenant_id: UUID, numbers_by_reference: Mapping[str, str]) -> int:
+def create_members_with_cards(
+    tenant_id: UUID, numbers_by_reference: Mapping[str, str], changed_by: str = COMMAND_LINE
+) -> int:
     """Members with one card each; the number made. References that exist are left alone.
 
     Raises `InvalidInput` for what is no card number and `Conflict` for one that is in use; nothing is made then.
     """
     for number in numbers_by_reference.values():
-        check_card_number(number)
+        check_new_card_number(number)
     with unit_of_work(tenant_id) as session:
         existing = set(session.scalars(select(Member.reference).where(Member.reference.in_(numbers_by_reference))))
         made = {reference: number for reference, number in numbers_by_reference.items() if reference not in existing}
         check_cards_free(session, list(made.values()))
-        common = {"tenant_id": tenant_id, "created_at": clock.now()}
-        members = [Member(member_id=ids.new_id(), reference=reference, **common) for reference in made]
-        session.add_all(members)
-        session.flush()
-        for member, number in zip(members, made.values(), strict=True):
-            card_id = ids.new_id()
-            session.add(Card(card_id=card_id, member_id=member.member_id, number=number, status=ACTIVE, **common))
+        add_members_with_cards(session, tenant_id, list(made.items()), changed_by)
     return len(made)
+
+
+def add_members_with_cards(
+    session: Unit,
+    tenant_id: UUID,
+    references_and_numbers: Sequence[tuple[str | None, str]],
+    changed_by: str,
+    batch_id: UUID | None = None,
+) -> None:
+    """One member a row, in few statements; without a reference it is unregistered. The numbers must be free."""
+    if not references_and_numbers:
+        return
+    now = clock.now()
+    members, cards, changes = [], [], []
+    for reference, number in references_and_numbers:
+        keys = {"tenant_id": tenant_id, "member_id": ids.new_id()}
+        card = {**keys, "card_id": ids.new_id()}
+        members.append({**keys, "reference": reference, "registered_at": reference and now, "created_at": now})
+        cards.append({**card, "number": number, "status": ACTIVE, "created_at": now, "batch_id": batch_id})
+        changes.append({**card, "change_id": ids.new_id(), "action": ISSUED, "to_status": ACTIVE,
+                        "changed_by": changed_by, "changed_at": now})  # fmt: skip
+    session.execute(insert(Member), members)
+    session.execute(insert(Card), cards)
+    session.execute(insert(CardChange), changes)
 
 
 def check_cards_free(session: Unit, numbers: list[str]) -> None:
@@ -91,7 +202,7 @@ def find_member(tenant_id: UUID, member_id: UUID) -> Member:
     with unit_of_work(tenant_id) as session:
         member = session.get(Member, (tenant_id, member_id))
     if member is None:
-        raise NotFound("There is no such member in this network.", code="member_unknown")
+        raise unknown_member()
     return member
 
 
@@ -128,6 +239,14 @@ def load_card(session: Unit, number: str, for_update: bool = False) -> Card:
     return card
 
 
+def load_usable_card(session: Unit, number: str) -> Card:
+    """The card, locked; raises `Forbidden` when it is blocked or replaced."""
+    card = load_card(session, number, for_update=True)
+    if card.status in UNUSABLE:
+        raise Forbidden(UNUSABLE[card.status], code=f"card_{card.status}")
+    return card
+
+
 def check_card_number(number: str) -> None:
     if not is_card_number(number):
         raise InvalidInput(
@@ -136,19 +255,29 @@ def check_card_number(number: str) -> None:
         )
 
 
-def issue_card(tenant_id: UUID, member_id: UUID, number: str | None = None) -> Card:
+def check_new_card_number(number: str) -> None:
+    check_card_number(number)
+    if holds_payment_card(number):
+        raise InvalidInput(
+            "A loyalty card can't have a number that looks like a payment card's: use a prefix of no card issuer.",
+            code="payment_card_number",
+        )
+
+
+def issue_card(tenant_id: UUID, member_id: UUID, number: str | None = None, changed_by: str = COMMAND_LINE) -> Card:
     """Give a member one more card; without `number` one is made up."""
     find_member(tenant_id, member_id)
     with unit_of_work(tenant_id) as session:
-        return add_card(session, tenant_id, member_id, number)
+        card = add_card(session, tenant_id, member_id, number)
+        record_change(session, tenant_id, member_id, ISSUED, changed_by, card_id=card.card_id, to_status=card.status)
+    return card
 
 
 def add_card(session: Unit, tenant_id: UUID, member_id: UUID, number: str | None) -> Card:
     if number is None:
-        number = generate_number(session)
-    check_card_number(number)
-    if card_exists(session, number):
-        raise Conflict("There is a card with this number already.", code="card_exists")
+        [number] = generate_numbers(session, 1)
+    check_new_card_number(number)
+    check_cards_free(session, [number])
     card = Card(
         tenant_id=tenant_id,
         card_id=ids.new_id(),
@@ -161,36 +290,51 @@ def add_card(session: Unit, tenant_id: UUID, member_id: UUID, number: str | None
     return card
 
 
-def generate_number(session: Unit) -> str:
-    """A number that no card of the network has: among a million cards, one in a million is hit at first."""
-    while True:
-        digits = f"{GENERATED_PREFIX}{secrets.randbelow(10**12):012d}"
-        number = digits + check_digit(digits)
-        if not card_exists(session, number):
-            return number
+def generate_numbers(session: Unit, count: int, prefix: str = GENERATED_PREFIX) -> list[str]:
+    """Numbers that no card of the network has: among a million cards, one in a million is hit at first."""
+    numbers: set[str] = set()
+    while len(numbers) < count:
+        candidates = {random_number(prefix) for _ in range(count - len(numbers))}
+        numbers |= candidates.difference(session.scalars(select(Card.number).where(Card.number.in_(candidates))))
+    return list(numbers)
 
 
-def card_exists(session: Unit, number: str) -> bool:
-    return session.scalar(select(Card.card_id).where(Card.number == number)) is not None
+def random_number(prefix: str) -> str:
+    places = GENERATED_DIGITS - 1 - len(prefix)
+    digits = f"{prefix}{secrets.randbelow(10**places):0{places}d}"
+    return digits + check_digit(digits)
 
 
-def change_card(tenant_id: UUID, number: str, action: str) -> Card:
+def change_card(tenant_id: UUID, number: str, action: str, changed_by: str, reason: str | None = None) -> Card:
     """Block or unblock; raises `Conflict` when the card's state does not allow it."""
+    check_reason(reason)
     with unit_of_work(tenant_id) as session:
         card = load_card(session, number, for_update=True)
-        card.status = next_card_state(action, card.status)
+        change_status(session, card, action, changed_by, reason)
     return card
 
 
-def replace_card(tenant_id: UUID, number: str, new_number: str | None = None) -> Card:
+def replace_card(
+    tenant_id: UUID, number: str, changed_by: str, new_number: str | None = None, reason: str | None = None
+) -> Card:
     """A new card of the same member; the old one stops working and names the new one. Points stay the member's."""
+    check_reason(reason)
     with unit_of_work(tenant_id) as session:
         old = load_card(session, number, for_update=True)
-        status = next_card_state("replace", old.status)
+        next_card_state("replace", old.status)
         card = add_card(session, tenant_id, old.member_id, new_number)
-        session.flush()
-        old.status, old.replaced_by_card_id = status, card.card_id
+        record_change(session, tenant_id, old.member_id, ISSUED, changed_by, card_id=card.card_id,
+                      to_status=card.status, other_card_id=old.card_id, reason=reason)  # fmt: skip
+        old.replaced_by_card_id = card.card_id
+        change_status(session, old, "replace", changed_by, reason)
     return card
+
+
+def change_status(session: Unit, card: Card, action: str, changed_by: str, reason: str | None) -> None:
+    before, card.status = card.status, next_card_state(action, card.status)
+    record_change(session, card.tenant_id, card.member_id, PARTICIPLES[action], changed_by, card_id=card.card_id,
+                  from_status=before, to_status=card.status, other_card_id=card.replaced_by_card_id,
+                  reason=reason)  # fmt: skip
 
 
 def next_card_state(action: str, status: str) -> str:
@@ -198,3 +342,66 @@ def next_card_state(action: str, status: str) -> str:
     if following is None:
         raise Conflict(f"A card that is {status} can't be {PARTICIPLES[action]}.", code=f"card_{status}")
     return following
+
+
+def check_reason(reason: str | None) -> None:
+    if reason is not None and not re.fullmatch(NAME_PATTERN, reason):
+        raise InvalidInput("A reason has 1 to 200 characters without control characters.", code="invalid_reason")
+
+
+def record_change(
+    session: Unit,
+    tenant_id: UUID,
+    member_id: UUID,
+    action: str,
+    changed_by: str,
+    *,
+    card_id: UUID | None = None,
+    from_status: str | None = None,
+    to_status: str | None = None,
+    other_card_id: UUID | None = None,
+    other_member_id: UUID | None = None,
+    reason: str | None = None,
+) -> None:
+    """Write down what was done, in the transaction that does it.
+
+    `changed_by`: the id of a key (`key_…`), or `COMMAND_LINE`. The statuses are for what changes a card's state;
+    `other_member_id` is for MERGED. Personal data has no place here: rows are never changed or deleted.
+    """
+    # The row refers to others that may be waiting to be written.
+    session.flush()
+    session.execute(
+        insert(CardChange).values(
+            tenant_id=tenant_id,
+            change_id=ids.new_id(),
+            member_id=member_id,
+            card_id=card_id,
+            action=action,
+            from_status=from_status,
+            to_status=to_status,
+            other_card_id=other_card_id,
+            other_member_id=other_member_id,
+            reason=reason,
+            changed_by=changed_by,
+            changed_at=clock.now(),
+        )
+    )
+
+
+def list_changes(
+    tenant_id: UUID, number: str, after: UUID | None = None, limit: int | None = None
+) -> list[tuple[CardChange, str | None]]:
+    """What was done to a card and to its member, oldest first, each with the number of the other card it names."""
+    with unit_of_work(tenant_id) as session:
+        card = load_card(session, number)
+        of_member = CardChange.card_id.is_(None) & (CardChange.member_id == card.member_id)
+        statement = (
+            select(CardChange, Card.number)
+            .outerjoin(Card, (Card.tenant_id == CardChange.tenant_id) & (Card.card_id == CardChange.other_card_id))
+            .where(or_(CardChange.card_id == card.card_id, of_member))
+            .order_by(CardChange.change_id)
+            .limit(limit)
+        )
+        if after is not None:
+            statement = statement.where(CardChange.change_id > after)
+        return [(change, other) for change, other in session.execute(statement)]

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped
 
-from tenants.foundation.columns import Key, Moment, OptionalWords, Words
+from tenants.foundation.columns import Key, Moment, OptionalMoment, OptionalWords, Words
 from tenants.foundation.database import Base
 
 
@@ -13,6 +13,8 @@ class Member(Base):
     """Who owns the points. `reference` is the network's own number for the member, unique where given.
 
     A member who was merged into another has neither cards nor points any more.
+
+    Without `registered_at` nobody has said yet who holds the card: it was handed out as it came from the printer.
     """
 
     __tablename__ = "members"
@@ -31,6 +33,7 @@ class Member(Base):
     name: Mapped[OptionalWords]
     merged_into_member_id: Mapped[UUID | None]
     created_at: Mapped[Moment]
+    registered_at: Mapped[OptionalMoment]
 
 
 class Card(Base):
@@ -42,8 +45,12 @@ class Card(Base):
         ForeignKeyConstraint(
             ["tenant_id", "replaced_by_card_id"], ["tenants.cards.tenant_id", "tenants.cards.card_id"]
         ),
+        ForeignKeyConstraint(
+            ["tenant_id", "batch_id"], ["tenants.card_batches.tenant_id", "tenants.card_batches.batch_id"]
+        ),
         UniqueConstraint("tenant_id", "number"),
         Index("cards_member_idx", "tenant_id", "member_id"),
+        Index("cards_batch_idx", "tenant_id", "batch_id", postgresql_where=text("batch_id IS NOT NULL")),
         {"schema": "tenants"},
     )
 
@@ -54,3 +61,40 @@ class Card(Base):
     status: Mapped[Words]
     replaced_by_card_id: Mapped[UUID | None]
     created_at: Mapped[Moment]
+    batch_id: Mapped[UUID | None]
+
+
+class CardChange(Base):
+    """What was done to a card or its member, by whom and why: rows are added and never changed.
+
+    `card_id` is empty where it concerns the member and no card. `other_card_id` is the card that took this one's
+    place (replaced) or whose place it took (issued); `other_member_id` the member this one was merged with.
+    """
+
+    __tablename__ = "card_changes"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "member_id"], ["tenants.members.tenant_id", "tenants.members.member_id"]),
+        ForeignKeyConstraint(["tenant_id", "card_id"], ["tenants.cards.tenant_id", "tenants.cards.card_id"]),
+        ForeignKeyConstraint(["tenant_id", "other_card_id"], ["tenants.cards.tenant_id", "tenants.cards.card_id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "other_member_id"], ["tenants.members.tenant_id", "tenants.members.member_id"]
+        ),
+        Index("card_changes_card_idx", "tenant_id", "card_id", "change_id"),
+        Index(
+            "card_changes_member_idx", "tenant_id", "member_id", "change_id", postgresql_where=text("card_id IS NULL")
+        ),
+        {"schema": "tenants"},
+    )
+
+    tenant_id: Mapped[Key]
+    change_id: Mapped[Key]
+    member_id: Mapped[UUID]
+    card_id: Mapped[UUID | None]
+    action: Mapped[Words]
+    from_status: Mapped[OptionalWords]
+    to_status: Mapped[OptionalWords]
+    other_card_id: Mapped[UUID | None]
+    other_member_id: Mapped[UUID | None]
+    reason: Mapped[OptionalWords]
+    changed_by: Mapped[Words]
+    changed_at: Mapped[Moment]

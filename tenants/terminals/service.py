@@ -50,11 +50,17 @@ def create_terminal(tenant_id: UUID, store_code: str, code: str) -> Terminal:
     return terminal
 
 
-def check_terminal_in_use(tenant_id: UUID, terminal_id: UUID) -> None:
-    """Raises `NotFound`, or `Conflict` for a terminal of a closed store."""
+def find_terminal(tenant_id: UUID, terminal_id: UUID) -> tuple[Terminal, Store]:
+    """Raises `NotFound`."""
     with unit_of_work(tenant_id) as session:
         row = session.execute(terminals_and_stores().where(Terminal.terminal_id == terminal_id)).one_or_none()
     if row is None:
         raise NotFound("There is no such terminal in this network.", code="terminal_unknown")
-    if row.Store.status == CLOSED:
-        raise Conflict(f"Store {row.Store.code!r} of this terminal is closed.", code="store_closed")
+    return row.Terminal, row.Store
+
+
+def check_terminal_in_use(tenant_id: UUID, terminal_id: UUID) -> None:
+    """Raises `NotFound`, or `Conflict` for a terminal of a closed store."""
+    _, store = find_terminal(tenant_id, terminal_id)
+    if store.status == CLOSED:
+        raise Conflict(f"Store {store.code!r} of this terminal is closed.", code="store_closed")

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -124,6 +125,56 @@ def test_keys_are_made_listed_and_revoked(run_json: Callable[..., Any], network:
     assert made["key"] not in json.dumps(listed)
 
 
+def test_a_key_is_made_with_terms_changed_and_rotated(
+    run_json: Callable[..., Any], run: Run, network: NetworkForTests
+) -> None:
+    ends = datetime.now(timezone(timedelta(hours=1))) + timedelta(days=30)
+    terms = ["--scope", "read", "--scope", "keys", "--rate-limit", "5", "--expires-at", ends.isoformat()]
+    made = run_json("key", "create", "--label", "reports", *terms)
+
+    changed = run_json("key", "set", made["key_id"], "--rate-limit", "7")
+    rotated = run_json("key", "rotate", made["key_id"], "--overlap-hours", "1")
+    again = run("key", "rotate", rotated["new_key"]["key_id"], "-n", network.code)
+    back = run_json("key", "set", made["key_id"], "--default-rate")
+
+    assert (made["scopes"], made["rate_limit"]) == (["read", "keys"], 5)
+    assert made["expires_at"] == ends.astimezone(UTC).isoformat(timespec="seconds")
+    assert (changed["rate_limit"], back["rate_limit"]) == (7, None)
+    assert rotated["new_key"]["replaces"] == rotated["old_key"]["key_id"] == made["key_id"]
+    assert rotated["new_key"]["key"].startswith("hq_")
+    assert "shown only now" in again.stderr and "stops at" in again.stderr
+    listed = {row["key_id"]: row for row in run_json("key", "list")}
+    assert listed[made["key_id"]] == back
+    assert listed[rotated["new_key"]["key_id"]]["expires_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["create", "--label", "x", "--scope", "accrue"], "A key of role hq can't have accrue"),
+        (["create", "--label", "x", "--scope", "*"], "choose from read, directory"),
+        (["create", "--label", "x", "--rate-limit", "0"], "0 is not in the range"),
+        (["create", "--label", "x", "--expires-at", "2020-01-01T00:00Z"], "must lie in the future"),
+        (["create", "--label", "x", "--expires-at", "2027-01-01"], "is not a moment"),
+        (["set", "key_01h455vb4pex5vsknk084sn02q"], "--default-rate"),
+        (["set", "key_01h455vb4pex5vsknk084sn02q", "--rate-limit", "5"], "no such key"),
+        (["rotate", "key_01h455vb4pex5vsknk084sn02q"], "no such key"),
+        (["rotate", "key_01h455vb4pex5vsknk084sn02q", "--overlap-hours", "169"], "169 is not in the range"),
+    ],
+)
+def test_what_a_key_can_not_have_is_said_in_one_line(
+    run_main: Callable[..., subprocess.CompletedProcess[str]],
+    network: NetworkForTests,
+    arguments: list[str],
+    said: str,
+) -> None:
+    result = run_main("key", *arguments, "-n", network.code)
+
+    assert result.returncode != 0
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_members_and_cards_are_managed(run_json: Callable[..., Any], network: NetworkForTests, till: Till) -> None:
     member = run_json("member", "create", "--reference", "M-1", "--name", "Ada")
     number = run_json("card", "issue", member["member_id"], "--number", a_card_number())["card"]
@@ -141,6 +192,59 @@ def test_members_and_cards_are_managed(run_json: Callable[..., Any], network: Ne
         number,
         new,
     ]
+
+
+def test_a_card_of_a_batch_is_handed_out_registered_bound_and_told_of(
+    run_json: Callable[..., Any], run: Run, network: NetworkForTests, tmp_path: Path
+) -> None:
+    made = run_json("card", "issue", "--count", "3", "--label", "Spring", "--prefix", "770")
+    files = [tmp_path / "cards.csv", tmp_path / "cards.pdf"]
+    for file in files:
+        run("card", "batch", file.suffix[1:], made["batch_id"], "--output", str(file), "-n", network.code)
+    number = files[0].read_text().splitlines()[1].partition(",")[0]
+
+    registered = run_json("card", "register", number, "--reference", "M-7", "--name", "Ada")
+    updated = run_json("member", "update", registered["member_id"], "--name", "", "--reason", "on request")
+    bound = run_json("card", "bind", number, "--token", "tok_12345678")
+    unbound = run_json("card", "unbind", number, "--token", "tok_12345678")
+    run_json("card", "block", number, "--reason", "stolen")
+    shown = run_json("card", "show", number)
+
+    assert number.startswith("770") and files[1].read_bytes().startswith(b"%PDF")
+    assert run_json("card", "batch", "list") == [made] == [run_json("card", "batch", "show", made["batch_id"])]
+    assert (registered["reference"], updated["reference"], updated["name"]) == ("M-7", "M-7", None)
+    assert (bound["payment_tokens"], unbound["payment_tokens"]) == (1, 0)
+    told = [(change["action"], change["reason"]) for change in shown["changes"]]
+    assert told == [
+        ("issued", None),
+        ("registered", None),
+        ("updated", "on request"),
+        ("bound", None),
+        ("unbound", None),
+        ("blocked", "stolen"),
+    ]
+    assert {change["changed_by"] for change in shown["changes"]} == {"command line"}
+    assert "stolen" in run("card", "show", number, "-n", network.code).stdout
+
+
+def test_a_token_is_asked_for_and_not_shown(environment: dict[str, str], network: NetworkForTests, card: str) -> None:
+    arguments = ["card", "bind", card, "-n", network.code]
+
+    result = CliRunner().invoke(clearinghouse, arguments, input="tok_12345678\n", env=environment)
+
+    assert result.exit_code == 0
+    assert "tok_" not in result.output
+
+
+ISSUES = [[], ["mem_x", "--count", "3"], ["--count", "0"], ["--count", "3"], ["mem_x", "--label", "x"],
+          ["--count", "3", "--label", "x", "--number", "79927398713"]]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", ISSUES)
+def test_cards_are_issued_to_one_member_or_as_a_batch(environment: dict[str, str], arguments: list[str]) -> None:
+    result = CliRunner().invoke(clearinghouse, ["card", "issue", *arguments, "-n", "x"], env=environment)
+
+    assert result.exit_code == 2
 
 
 def test_members_are_listed_from_where_a_list_ended(run_json: Callable[..., Any]) -> None:
@@ -187,6 +291,7 @@ REFUSALS = [
     ([*CREATE, "--time-zone", "Mars"], "not a time zone"),
     ([*CREATE, "--currency", "ZZZ"], "not an active ISO 4217"),
     ([*CREATE, "--redemption-value", "0"], "redemption_value must be more than 0"),
+    (["card", "show", "4111111111111111"], "Never send card numbers"),
 ]
 
 

@@ -10,7 +10,11 @@ from tenants.foundation import ids
 from tests.conftest import NetworkForTests
 from tests.directory.routes import ROUTES, a_path
 
-BODIES = {"/v1/stores/<code>/terminals": {"code": "2"}}
+BODIES = {
+    "/v1/stores/<code>/terminals": {"code": "2"},
+    "/v1/keys/<key_id>": {"rate_limit": 5},
+    "/v1/members/<member_id>": {"name": "Ada"},
+}
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,19 +25,23 @@ from clearinghouse.expiry.service import expire_points
 from clearinghouse.ledger import service as posting
 from clearinghouse.ledger.checks import check_ledger, count_checked
 from clearinghouse.ledger.service import Event, Grant, PostingResult, ledger
+from clearinghouse.ledger.tables import Wallet
+from clearinghouse.merges.service import post_merge
 from settlement.checks.service import check_settlement
 from settlement.netting.tables import FlowRow, PositionRow
 from settlement.windows.service import close_month, get_window
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.months import add_months, last_day, month_of
+from tenants.members.service import find_card
 from tenants.stores.service import create_store
 from tests.conftest import NetworkForTests
-from tests.ledger.model import Expected, Model, ModelMember, ModelTransfer
+from tests.ledger.model import BORNE, DEFICIT, Expected, Model, ModelHold, ModelMember, ModelTransfer, Return
 
+LONG_AGO, FAR_AWAY = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 OPENED_ON = date(2024, 1, 1)
 LATEST = date(2025, 3, 1)
 NEVER = date.max
-MEMBERS, STORES = 2, 3
+MEMBERS, STORES = 3, 3
 
 members = st.integers(0, MEMBERS - 1)
 stores = st.integers(0, STORES - 1)
@@ -46,22 +50,32 @@ days_late = st.sampled_from([0, 0, 0, 1, 20, 45])
 # In months to whose end the points can be used; None: never expire.
 lifetimes = st.sampled_from([0, 0, 1, 2, 3, None])
 points_granted = st.sampled_from([0, 1, 2, 10, 50, 100, 101])
+grace = st.sampled_from([0, 0, 30])
 grants = st.lists(st.tuples(stores, points_granted, lifetimes), min_size=1, max_size=3)
 
 
 @dataclass(frozen=True)
 class Posted:
-    """A transfer with the request that made it; `model` is None for a reversal."""
+    """A transfer with the request that made it; `model` is None for one that can't be reversed."""
 
     event: Event
     result: PostingResult
     model: ModelTransfer | None
 
 
+@dataclass(frozen=True)
+class Placed:
+    """A hold, with the model's."""
+
+    hold_id: UUID
+    model: ModelHold
+
+
 class LedgerMachine(RuleBasedStateMachine):
-    # Accruals and redemptions that stand, and reversals.
+    # Accruals, redemptions and captures, in whatever part they have been reversed, and reversals.
     posted = Bundle("posted")
     undone = Bundle("undone")
+    placed = Bundle("placed")
 
     def __init__(self, make_network: Callable[..., NetworkForTests]) -> None:
         super().__init__()
@@ -69,9 +83,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.tenant_id = network.tenant_id
         self.store_ids = [create_store(network.tenant_id, code, code).store_id for code in "ABC"]
         self.cards = [network.add_card() for _ in range(MEMBERS)]
+        self.member_ids = [find_card(network.tenant_id, card).member_id for card in self.cards]
         self.terminal_id = uuid4()
         self.today = OPENED_ON
-        self.model = Model(OPENED_ON, [ModelMember() for _ in range(MEMBERS)])
+        self.model = Model(network.tenant_id, OPENED_ON, [ModelMember() for _ in range(MEMBERS)])
 
     @rule(days=st.sampled_from([1, 10, 20, 35]))
     @precondition(lambda self: self.today < LATEST)
@@ -92,12 +107,12 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(target=posted, member=members, store=stores, late=days_late)
     def redeem_all(self, member: int, store: int, late: int) -> Any:
-        points = self.model.members[member].available(self.today - timedelta(days=late))
+        points = self.available(member, self.day(late))
         return self.redeem(member, store, late, points) if points else multiple()
 
     @rule(member=members, store=stores, missing=st.integers(1, 1000))
     def redeem_too_many(self, member: int, store: int, missing: int) -> None:
-        points = self.model.members[member].available(self.today) + missing
+        points = self.available(member, self.today) + missing
         event, expected, _ = self.redemption(member, store, 0, points)
 
         [result] = ledger().post(self.tenant_id, [event])
@@ -106,11 +121,60 @@ class LedgerMachine(RuleBasedStateMachine):
         assert (result.outcome, result.code) == ("refused", "insufficient_points")
         assert result.detail == {"available": points - missing, "missing": missing}
 
-    @rule(target=undone, original=consumes(posted), store=stores, late=days_late, by_order=st.booleans())
-    def reverse(self, original: Posted, store: int, late: int, by_order: bool) -> Any:
-        event = self.reversal(original, store, late, by_order)
+    @rule(
+        target=posted,
+        member=members,
+        store=stores,
+        late=days_late,
+        points=st.sampled_from([1, 50, 100, 200]),
+        limit=st.sampled_from([0, 100]),
+        charged_to=st.sampled_from([DEFICIT, BORNE]),
+    )
+    def redeem_offline(self, member: int, store: int, late: int, points: int, limit: int, charged_to: str) -> Any:
+        """What an offline till has given away: honoured up to a limit, whatever the balance."""
+        event = posting.redemption(
+            points,
+            points,
+            1,
+            self.cards[member],
+            beyond_limit=limit,
+            beyond_charged_to="store" if charged_to == BORNE else "member",
+            **self.common(store, late),
+        )
+        expected, transfer = self.model.redeem(
+            self.model.members[member], self.store_ids[store], self.day(late), points, limit, charged_to
+        )
+        return self.post(event, expected, transfer)
 
-        return self.post(event, self.model.reverse(original.model, self.day(late)), None)
+    @rule(
+        target=undone,
+        original=posted,
+        store=stores,
+        late=days_late,
+        by_order=st.booleans(),
+        clamps=st.booleans(),
+        grace_days=grace,
+        part=st.one_of(
+            st.none(),
+            st.tuples(st.just("points"), st.integers(1, 120)),
+            st.tuples(st.just("amount"), st.integers(1, 1100)),
+        ),
+    )
+    def reverse(
+        self,
+        original: Posted,
+        store: int,
+        late: int,
+        by_order: bool,
+        clamps: bool,
+        grace_days: int,
+        part: tuple[str, int] | None,
+    ) -> Any:
+        named = dict([part] if part else [])
+        event = self.reversal(original, store, late, by_order, clamps, grace_days, **named)
+        wanted = Return(self.store_ids[store], self.day(late), clamps=clamps, grace_days=grace_days, **named)
+
+        return self.post(event, self.model.reverse(original.model, wanted), None)
 
     @rule(target=undone, sale=st.tuples(consumes(posted), consumes(posted)), store=stores)
     def return_a_sale_that_earned_and_redeemed(self, sale: tuple[Posted, Posted], store: int) -> Any:
@@ -118,24 +182,71 @@ class LedgerMachine(RuleBasedStateMachine):
 
         results = ledger().post(self.tenant_id, events)
 
-        assert [shown(result) for result in results] == [self.model.reverse(part.model, self.today) for part in sale]
+        wanted = Return(self.store_ids[store], self.today)
+        assert [shown(result) for result in results] == [self.model.reverse(part.model, wanted) for part in sale]
         pairs = zip(events, results, strict=True)
-        return multiple(*(Posted(event, result, None) for event, result in pairs))
+        return multiple(*(Posted(event, result, None) for event, result in pairs if result.transfer))
+
+    @rule(
+        target=placed,
+        member=members,
+        store=stores,
+        late=days_late,
+        points=st.sampled_from([1, 50, 100, 150]),
+        has_run_out=st.sampled_from([False, False, True]),
+    )
+    def hold(self, member: int, store: int, late: int, points: int, has_run_out: bool) -> Any:
+        until = LONG_AGO if has_run_out else FAR_AWAY
+        event = posting.hold(points, points, 1, self.cards[member], until, **self.common(store, late))
+        expected, hold = self.model.hold(self.model.members[member], self.day(late), points, has_run_out)
+
+        [result] = ledger().post(self.tenant_id, [event])
+
+        assert shown(result) == expected
+        return Placed(id_of(Posted(event, result, None)), hold) if hold else multiple()
+
+    @rule(
+        target=posted,
+        placed=placed,
+        store=stores,
+        late=days_late,
+        grace_days=grace,
+        points=st.sampled_from([None, None, 1, 50, 200]),
+    )
+    def capture(self, placed: Placed, store: int, late: int, grace_days: int, points: int | None) -> Any:
+        """In any store, in part or whole; what has been resolved stays so."""
+        event = posting.capture(placed.hold_id, grace_days, points, **self.common(store, late))
+        expected, transfer = self.model.capture(
+            placed.model, self.store_ids[store], self.day(late), points, grace_days
+        )
+        return self.post(event, expected, transfer)
+
+    @rule(placed=placed, store=stores, late=days_late, grace_days=grace)
+    def void(self, placed: Placed, store: int, late: int, grace_days: int) -> None:
+        event = posting.void(placed.hold_id, grace_days, **self.common(store, late))
+
+        self.post(event, self.model.void(placed.model, self.day(late), grace_days), None)
+
+    @rule(merged=members, kept=members)
+    def merge(self, merged: int, kept: int) -> None:
+        modelled = [self.model.members[number] for number in (merged, kept)]
+        again = modelled[0].merged_into is modelled[1]
+        at = datetime.fromisoformat(f"{self.today}T12:00:00+00:00")
+
+        with unit_of_work(self.tenant_id) as session:
+            pair = self.member_ids[merged], self.member_ids[kept]
+            result = post_merge(session, self.tenant_id, *pair, at, self.today)
+
+        if again:
+            assert result.outcome == "replayed"
+        else:
+            assert shown(result) == self.model.merge(*modelled, self.today)
 
     @rule(original=undone, store=stores)
     def reverse_a_reversal(self, original: Posted, store: int) -> None:
         [result] = ledger().post(self.tenant_id, [self.reversal(original, store, 0)])
 
         assert (result.outcome, result.code) == ("refused", "not_reversible")
-
-    @rule(original=undone, store=stores)
-    def reverse_again(self, original: Posted, store: int) -> None:
-        again = {**original.event, **self.common(store, 0)}
-
-        [result] = ledger().post(self.tenant_id, [again])
-
-        assert (result.outcome, result.code) == ("refused", "already_reversed")
-        assert result.detail == {"transfer_id": str(id_of(original))}
 
     @rule(original=st.one_of(posted, undone), card=members)
     def repeat(self, original: Posted, card: int) -> None:
@@ -191,7 +302,10 @@ class LedgerMachine(RuleBasedStateMachine):
             self.close()
         assert check_ledger(self.tenant_id) == []
         assert check_settlement(self.tenant_id) == []
-        assert self.points_now() == [(m.available(self.today), m.deficit) for m in self.model.members]
+        owners = [self.model.owner(member) for member in self.model.members]
+        assert self.points_now() == [(m.available(self.today), m.deficit) for m in owners]
+        held = [sum(hold.points for hold in m.holds if hold.state == "held") for m in self.model.members]
+        assert self.points_held() == held
 
     def points_now(self) -> list[tuple[int, int]]:
         """Available points and deficit of each member, by trying to redeem more than there is."""
@@ -203,6 +317,18 @@ class LedgerMachine(RuleBasedStateMachine):
             ((result.detail or {})["available"], zero.transfer.deficit_after if zero.transfer else 0)
             for result, zero in zip(refused, asked, strict=True)
         ]
+
+    def points_held(self) -> list[int]:
+        with unit_of_work(self.tenant_id) as session:
+            held = {wallet.member_id: wallet.held for wallet in session.scalars(select(Wallet))}
+        return [held.get(member_id, 0) for member_id in self.member_ids]
+
+    def available(self, member: int, day: date) -> int:
+        """Holds that have run out are released first, as any posting for the member does."""
+        owner = self.model.owner(self.model.members[member])
+        ledger().post(self.tenant_id, [self.redemption(member, 0, 0, 10**9)[0]])
+        self.model.release_what_has_run_out(owner, self.today)
+        return owner.available(day)
 
     def closed_months(self) -> list[date]:
         months = []
@@ -220,17 +346,20 @@ class LedgerMachine(RuleBasedStateMachine):
         modelled = self.model.months[month]
         by_store = {store_id: modelled.stores[store_id] for store_id in self.store_ids}
 
-        published = {p.store_id: (p.issued, p.recovered, p.expired) for p in positions}
-        assert published == {s: (m.issued, m.recovered, m.expired) for s, m in by_store.items()}
+        published = {p.store_id: (p.issued, p.recovered, p.expired, p.borne) for p in positions}
+        modelled_points = {s: (m.issued, m.recovered, m.expired, m.borne) for s, m in by_store.items()}
+        advances = published.pop(self.tenant_id, None)
+        assert advances is None or advances[1:] == (0, *advances[2:])
+        assert published == modelled_points
         matrix = {(f.funder_id, f.redeeming_store_id): f.points for f in flows}
         assert matrix == {pair: points for pair, points in modelled.flows.items() if points}
-        totals = (window.issued, window.recovered, window.expired)
+        totals = (window.issued, window.recovered, window.expired, window.borne)
         assert totals == tuple(sum(column) for column in zip(*published.values(), strict=True))
 
     def outstanding_at_the_end_of(self, month: date) -> int:
         """What members hold, less what the months after `month` have moved already."""
         later = [m for key, m in self.model.months.items() if key > month]
-        moved = sum(s.issued - s.recovered - s.expired for m in later for s in m.stores.values())
+        moved = sum(s.issued + s.borne - s.recovered - s.expired for m in later for s in m.stores.values())
         return self.model.outstanding() - moved
 
     def day(self, late: int) -> date:
@@ -249,11 +378,23 @@ class LedgerMachine(RuleBasedStateMachine):
             b"\0" * 32,
         )
 
-    def reversal(self, original: Posted, store: int, late: int, by_order: bool = False) -> Event:
+    def reversal(
+        self,
+        original: Posted,
+        store: int,
+        late: int,
+        by_order: bool = False,
+        clamps: bool = False,
+        grace_days: int = 0,
+        **part: int,
+    ) -> Event:
         named = {"original_transfer_id": str(id_of(original))}
         if by_order:
-            named = {f"original_{name}": original.event[name] for name in ("store_id", "order_ref", "kind")}
-        return posting.reversal(**named, **self.common(store, late))
+            kind = {"capture": "redemption"}.get(original.event["kind"], original.event["kind"])
+            named = {f"original_{name}": original.event[name] for name in ("store_id", "order_ref")}
+            named["original_kind"] = kind
+        policy = "clamp" if clamps else "deficit"
+        return posting.reversal(policy, grace_days, **part, **named, **self.common(store, late))
 
     def accrual(
         self, member: int, store: int, late: int, granted: list[tuple[int, int, int | None]]
@@ -308,7 +449,7 @@ def test_the_ledger_does_what_the_rules_say(make_network: Callable[..., NetworkF
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=50,
+            max_examples=60,
             stateful_step_count=40,
             deadline=None,
             derandomize=False,

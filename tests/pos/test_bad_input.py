@@ -131,7 +131,7 @@ FIELD_CASES: list[tuple[str, str, Any, str]] = [
     (ACCRUALS, "\x00", 1, "invalid_input"),
     (ACCRUALS, "\ud800", 1, "invalid_json"),
     (REDEMPTIONS, "amount", 100, "invalid_input"),
-    (REVERSALS, "transfer_id", ABSENT, "original_not_named"),
+    (REVERSALS, "transfer_id", ABSENT, "invalid_input"),
     (REVERSALS, "transfer_id", "", "invalid_id"),
     (REVERSALS, "transfer_id", "xfr_", "invalid_id"),
     (REVERSALS, "transfer_id", "nonsense", "invalid_id"),
@@ -328,8 +328,8 @@ def test_a_key_of_another_network_sees_neither_card_nor_transfer(
 
 
 REVERSAL_CASES = [
-    ({"original_order_ref": "A-1"}, 422, "original_not_named"),
-    ({"original_kind": "accrual"}, 422, "original_not_named"),
+    ({"original_order_ref": "A-1"}, 404, "transfer_unknown"),
+    ({"original_kind": "accrual"}, 422, "invalid_input"),
     ({"original_order_ref": "A-1", "original_kind": "expiry"}, 422, "invalid_input"),
     ({"original_order_ref": "A-1", "original_kind": "accrual_reversal"}, 422, "invalid_input"),
     ({"original_order_ref": "A-1", "original_kind": "accrual"}, 404, "transfer_unknown"),

@@ -11,6 +11,7 @@ from marshmallow import RAISE
 from werkzeug.test import TestResponse
 
 from settlement.windows.service import close_month
+from tenants.foundation import ids
 from tenants.foundation.months import parse_month
 from tests.conftest import NetworkForTests
 
@@ -65,6 +66,14 @@ def test_every_operation_has_a_summary_and_every_one_under_v1_says_which_key_it_
             assert names and names <= schemes.keys(), (method, path)
 
 
+def test_operations_name_the_scopes_that_allow_them(document: dict[str, Any]) -> None:
+    paths = document["paths"]
+
+    assert paths["/v1/accruals"]["post"]["security"] == [{"terminal": ["accrue"]}]
+    assert paths["/v1/cards/{number}"]["get"]["security"] == [{"terminal": ["read"]}, {"hq": ["read"]}]
+    assert paths["/v1/stores"]["get"]["security"] == [{"hq": ["read"]}, {"hq": ["directory"]}]
+
+
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     references = set(re.findall(r"'\$ref': '([^']+)'", str(document)))
 
@@ -77,8 +86,8 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_the_body_of_a_posting_says_what_is_required(document: dict[str, Any]) -> None:
     for path, required in {
-        "/v1/accruals": {"card", "order_ref", "amount"},
-        "/v1/redemptions": {"card", "order_ref", "points"},
+        "/v1/accruals": {"order_ref", "amount"},
+        "/v1/redemptions": {"card", "order_ref"},
         "/v1/batches": {"events"},
     }.items():
         operation = document["paths"][path]["post"]
@@ -118,11 +127,35 @@ def test_the_answers_to_a_till_conform_to_their_schemas(app: APIFlask, network: 
     assert_conforms(app, "POST", "/v1/reversals", till.reverse(redemption.json["transfer_id"]))
     batch = till.call("POST", "/v1/batches", {"events": [event, event, {}]})
     assert_conforms(app, "POST", "/v1/batches", batch)
+    numbered = {"events": [{**event, "sequence": 3}], "last_sequence": 5, "sent_at": "2026-01-01T00:00:00Z"}
+    assert_conforms(app, "POST", "/v1/batches", till.call("POST", "/v1/batches", numbered))
+    assert_conforms(app, "GET", "/v1/sequences", till.call("GET", "/v1/sequences"))
     assert_conforms(app, "GET", "/v1/cards/<number>", till.call("GET", f"/v1/cards/{card}"))
     empty = network.add_card()
     assert_conforms(app, "GET", "/v1/cards/<number>", till.call("GET", f"/v1/cards/{empty}"))
     assert_conforms(app, "GET", "/v1/transfers", till.call("GET", "/v1/transfers"))
     assert_conforms(app, "GET", "/v1/transfers", network.hq("GET", "/v1/transfers?limit=1"))
+
+
+def test_the_answers_about_a_day_conform_to_their_schemas(app: APIFlask, network: NetworkForTests, card: str) -> None:
+    till = network.tills["A"]
+    till.accrue(card, 10000, occurred_at="2026-03-10T12:00:00Z")
+    nothing = {"count": 0, "points": 0, "amount": 0}
+    close = {
+        "business_date": "2026-03-10",
+        "totals": dict.fromkeys(("accruals", "redemptions", "reversals"), nothing),
+    }
+    day = f"/v1/day-closes/{ids.show(ids.TERMINAL, till.terminal_id)}/2026-03-10"
+    rule = "/v1/day-closes/<terminal_id>/<business_date>"
+
+    assert_conforms(app, "POST", "/v1/day-closes", till.call("POST", "/v1/day-closes", close))
+    assert_conforms(app, "POST", "/v1/day-closes", till.call("POST", "/v1/day-closes", {**close, "entries": []}))
+    accepted = network.hq("POST", f"{day}/acceptance", {"reason": "looked into"})
+    assert_conforms(app, "POST", f"{rule}/acceptance", accepted)
+    assert_conforms(app, "GET", rule, till.call("GET", day))
+    listed = network.hq("GET", "/v1/day-closes?from=2026-03-01&to=2026-03-31")
+    assert len(listed.json["day_closes"]) == 1
+    assert_conforms(app, "GET", "/v1/day-closes", listed)
 
 
 def test_the_answers_to_head_office_conform_to_their_schemas(
@@ -142,6 +175,14 @@ def test_the_answers_to_head_office_conform_to_their_schemas(
         "/v1/settlement/windows",
     ):
         assert_conforms(app, "GET", rule, network.hq("GET", rule))
+    key = network.hq("POST", "/v1/keys", {"label": "x", "rate_limit": 5})
+    assert_conforms(app, "POST", "/v1/keys", key)
+    path = f"/v1/keys/{key.json['key_id']}"
+    assert_conforms(app, "POST", "/v1/keys/<key_id>/rotate", network.hq("POST", f"{path}/rotate"))
+    assert_conforms(app, "PATCH", "/v1/keys/<key_id>", network.hq("PATCH", path, {"rate_limit": None}))
+    assert_conforms(app, "POST", "/v1/keys/<key_id>/revoke", network.hq("POST", f"{path}/revoke"))
+    sequence = network.hq("GET", f"/v1/terminals/{ids.show(ids.TERMINAL, network.tills['A'].terminal_id)}/sequence")
+    assert_conforms(app, "GET", "/v1/terminals/<terminal_id>/sequence", sequence)
     store = network.hq("GET", "/v1/stores/A")
     assert_conforms(app, "GET", "/v1/stores/<code>", store)
     assert_conforms(app, "GET", "/v1/stores/<code>/terminals", network.hq("GET", "/v1/stores/A/terminals"))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from settlement.statements.csv_files import text_cell, write_flows_csv, write_positions_csv
+from settlement.statements.csv_files import write_flows_csv, write_positions_csv
 from settlement.statements.documents import Flow, SettlementDocument
+from tenants.foundation.csv_text import text_cell
 from tests.settlement.documents import settlement_of, small_settlement
 
 
@@ -23,6 +24,7 @@ def test_positions_state_money_in_major_units(tmp_path: Path) -> None:
         "issued": "123456",
         "recovered": "77501",
         "expired": "2469",
+        "borne": "0",
         "net_points": "45955",
         "to_pay": "1234.56",
         "to_receive": "697.51",

@@ -104,4 +104,10 @@ def test_periodic_jobs_fan_out_to_every_network(network: NetworkForTests) -> Non
     tenant = str(network.tenant_id)
     assert ("clearinghouse.expiry.jobs.expire_network", tenant) in queued
     assert ("settlement.windows.jobs.close_due_months", tenant) in queued
-    assert {job.__name__ for job, _ in PERIODIC} == {"expire_all", "close_all", "make_partitions", "purge_all"}
+    assert {job.__name__ for job, _ in PERIODIC} == {
+        "release_overdue_everywhere",
+        "expire_all",
+        "close_all",
+        "make_partitions",
+        "purge_all",
+    }

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from settlement.statements.files import put_in_place
 from tenants.foundation.errors import Unavailable
+from tenants.foundation.files import put_in_place
 
 
 def test_content_arrives_in_a_folder_that_did_not_exist(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_positions_are_real_numbers_in_major_units(tmp_path: Path) -> None:
 
     assert [cell.value for cell in sheet[2]] == [
         *["S1", "Shop S1", "Northgate Foods Ltd"],
-        *[123456, 77501, 2469, 45955],
+        *[123456, 77501, 2469, 0, 45955],
         *[1234.56, 697.51, 537.05],
         "remit",
     ]
@@ -32,7 +32,7 @@ def test_total_row_readds_the_positions(tmp_path: Path) -> None:
     formulas, computed = book(tmp_path, document)["Positions"], values(tmp_path, document)["Positions"]
 
     assert formulas["A5"].value == "Total"
-    for column in "DEFGHIJ":
+    for column in "DEFGHIJK":
         assert formulas[f"{column}5"].value == f"=SUM({column}2:{column}4)"
         stores = [computed[f"{column}{row}"].value for row in (2, 3, 4)]
         assert computed[f"{column}5"].value == pytest.approx(sum(stores), abs=1e-9)
@@ -42,9 +42,9 @@ def test_head_office_line_closes_the_sum_to_zero(tmp_path: Path) -> None:
     document = small_settlement()
     formulas, computed = book(tmp_path, document)["Positions"], values(tmp_path, document)["Positions"]
 
-    assert [computed[f"{column}6"].value for column in "AJ"] == ["HQ", -computed["J5"].value]
-    assert formulas["J7"].value == "=ROUND(J5+J6,2)"
-    assert computed["J7"].value == 0
+    assert [computed[f"{column}6"].value for column in "AK"] == ["HQ", -computed["K5"].value]
+    assert formulas["K7"].value == "=ROUND(K5+K6,2)"
+    assert computed["K7"].value == 0
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_head_office_line_closes_the_sum_to_zero(tmp_path: Path) -> None:
     ids=["JPY", "USD"],
 )
 def test_yen_has_no_decimals(tmp_path: Path, currency: str, pattern: str, to_pay: float) -> None:
-    cell = values(tmp_path, small_settlement(currency=currency))["Positions"]["H2"]
+    cell = values(tmp_path, small_settlement(currency=currency))["Positions"]["I2"]
 
     assert (cell.number_format, cell.value) == (pattern, to_pay)
 
@@ -61,7 +61,7 @@ def test_yen_has_no_decimals(tmp_path: Path, currency: str, pattern: str, to_pay
 def test_billions_are_exact_to_the_cent(tmp_path: Path) -> None:
     sheet = values(tmp_path, settlement_of([], {"S1": 987_654_321_012_345}))["Positions"]
 
-    assert repr(sheet["H2"].value) == "9876543210123.45"
+    assert repr(sheet["I2"].value) == "9876543210123.45"
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "{=1}", "http://a.example"])
@@ -103,7 +103,7 @@ def test_matrix_totals_readd_their_rows_and_columns(tmp_path: Path) -> None:
 
 def test_month_without_flows_or_stores_is_still_a_workbook(tmp_path: Path) -> None:
     assert values(tmp_path, zero_settlement())["Matrix"]["C2"].value == 0
-    assert values(tmp_path, settlement_of([], {}))["Positions"]["J4"].value == 0
+    assert values(tmp_path, settlement_of([], {}))["Positions"]["K4"].value == 0
 
 
 def test_more_flows_than_a_sheet_can_show_are_said_and_not_cut_off(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_header_and_names_stay_in_sight_and_stores_can_be_filtered(tmp_path: Pat
     workbook = book(tmp_path, small_settlement())
 
     assert workbook["Positions"].freeze_panes == "C2"
-    assert workbook["Positions"].auto_filter.ref == "A1:K4"
+    assert workbook["Positions"].auto_filter.ref == "A1:L4"
     assert workbook["Matrix"].freeze_panes == "D3"
 
 
@@ -158,8 +158,8 @@ def test_every_formula_is_ours(tmp_path: Path) -> None:
     cells = [cell for sheet in book(tmp_path, small_settlement()) for row in sheet.iter_rows() for cell in row]
     formulas = [cell.value for cell in cells if cell.data_type == "f"]
 
-    assert len(formulas) == 15
-    assert all(re.fullmatch(r"=(SUM\([A-Z]+\d+:[A-Z]+\d+\)|ROUND\(J5\+J6,2\))", text) for text in formulas)
+    assert len(formulas) == 16
+    assert all(re.fullmatch(r"=(SUM\([A-Z]+\d+:[A-Z]+\d+\)|ROUND\(K5\+K6,2\))", text) for text in formulas)
 
 
 def book(folder: Path, document: SettlementDocument, **options: Any) -> Workbook:

@@ -14,6 +14,8 @@ from sqlalchemy import create_engine, text
 
 from clearinghouse.webhooks.rules import ENDPOINTS_MAX, TYPES
 from cli import clearinghouse
+from tenants.credentials.rules import HQ, SCOPES, WEBHOOKS
+from tenants.credentials.service import create_credential
 from tenants.foundation import ids
 from tenants.foundation.config import Settings, load_settings
 from tenants.foundation.database import normal_url
@@ -61,6 +63,14 @@ def test_webhooks_are_head_offices(till: Till, app: APIFlask, method: str, rule:
 
     assert till.call(method, path, {}).json["code"] == "wrong_kind_of_key"
     assert app.test_client().open(path, method=method).status_code == 401
+
+
+@pytest.mark.parametrize(("method", "rule"), [*ROUTES, ("POST", "/v1/webhooks"), ("GET", "/v1/webhooks")])
+def test_even_seeing_webhooks_needs_their_scope(network: NetworkForTests, method: str, rule: str) -> None:
+    others = [scope for scope in SCOPES[HQ] if scope != WEBHOOKS]
+    _, network.hq_key = create_credential(network.tenant_id, HQ, "others", scopes=others)
+
+    assert network.hq(method, path_of(rule, NOBODYS), {}).json["code"] == "scope_missing"
 
 
 @pytest.mark.parametrize(("method", "rule"), ROUTES)

@@ -29,14 +29,16 @@ BEGIN
     IF event.kind = 'capture' THEN
         transfer.points := CASE
             WHEN event.points IS NOT NULL THEN event.points
-            WHEN event.amount IS NOT NULL AND placed.amount > 0 THEN -(-event.amount * placed.points / placed.amount)
+            WHEN event.amount IS NOT NULL AND placed.amount > 0
+                THEN ceil(event.amount::numeric * placed.points / placed.amount)
             WHEN event.amount IS NOT NULL THEN placed.points + event.amount
             ELSE placed.points END;
         IF transfer.points > placed.points OR event.amount > placed.amount THEN
             RETURN ledger.refused_draft('more_than_held', jsonb_build_object(
                 'points_held', placed.points, 'amount_held', placed.amount));
         END IF;
-        transfer.amount := coalesce(event.amount, placed.amount * transfer.points / placed.points);
+        transfer.amount := coalesce(
+            event.amount, div(placed.amount::numeric * transfer.points, placed.points));
     ELSE
         transfer.points := placed.points;
         transfer.amount := placed.amount;

@@ -1,7 +1,8 @@
--- Merge one member into another, in one transaction: cards, payment tokens and every lot, closed ones too, become the
+-- Merge one member into another, inside a transaction that has named the network: cards, payment tokens and every lot, closed ones too, become the
 -- other's, with the expiry and the funder they have, and so does what is owed, which the lots then repay. Each of the two
 -- chains gets a transfer that says so: the first gives, the second takes. From now on whoever means the first member's
--- wallet gets the other's. Refusals: member_unknown, same_member, member_merged, member_has_holds.
+-- wallet gets the other's. Merging the same two again replays. Refusals: member_unknown, same_member, member_merged,
+-- member_has_holds.
 CREATE OR REPLACE FUNCTION ledger.merge_members(
     tenant uuid, merged uuid, kept uuid, out_id uuid, in_id uuid, at timestamptz, on_date date
 ) RETURNS ledger.posting_result
@@ -15,7 +16,6 @@ DECLARE
     taken ledger.posting_line[];
     owed bigint;
 BEGIN
-    PERFORM set_config('app.tenant_id', tenant::text, true);
     PERFORM pg_advisory_xact_lock_shared(ledger.cut_off_key(tenant));
     SELECT * INTO STRICT books FROM ledger.books WHERE tenant_id = tenant;
     IF merged = kept THEN
@@ -28,6 +28,13 @@ BEGIN
     PERFORM ledger.lock_wallet(tenant, greatest(merged, kept));
     SELECT * INTO STRICT gives FROM ledger.wallets WHERE tenant_id = tenant AND member_id = merged;
     SELECT * INTO STRICT takes FROM ledger.wallets WHERE tenant_id = tenant AND member_id = kept;
+    SELECT taking.* INTO transfer FROM ledger.transfers giving
+    JOIN ledger.transfers taking ON taking.tenant_id = tenant AND taking.member_id = kept
+        AND taking.kind = 'merge_in' AND taking.refers_to_transfer_id = giving.transfer_id
+    WHERE giving.tenant_id = tenant AND giving.member_id = merged AND giving.kind = 'merge_out';
+    IF FOUND THEN
+        RETURN ROW('replayed', NULL, NULL, transfer, NULL)::ledger.posting_result;
+    END IF;
     IF gives.merged_into_member_id IS NOT NULL OR takes.merged_into_member_id IS NOT NULL THEN
         RETURN ledger.refused('member_merged');
     END IF;
@@ -70,5 +77,6 @@ BEGIN
     UPDATE tenants.members SET merged_into_member_id = kept
     WHERE tenant_id = tenant AND (member_id = merged OR merged_into_member_id = merged);
     UPDATE tenants.cards SET member_id = kept WHERE tenant_id = tenant AND member_id = merged;
-    RETURN ROW('posted', NULL, NULL, transfer)::ledger.posting_result;
+    UPDATE tenants.payment_tokens SET member_id = kept WHERE tenant_id = tenant AND member_id = merged;
+    RETURN ROW('posted', NULL, NULL, transfer, NULL)::ledger.posting_result;
 END $$;

@@ -2,7 +2,7 @@
 CREATE OR REPLACE FUNCTION ledger.refused(code text, detail jsonb DEFAULT NULL) RETURNS ledger.posting_result
 LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-    RETURN ROW('refused', code, detail, NULL)::ledger.posting_result;
+    RETURN ROW('refused', code, detail, NULL, NULL)::ledger.posting_result;
 END $$;
 
 CREATE OR REPLACE FUNCTION ledger.refused_draft(code text, detail jsonb DEFAULT NULL) RETURNS ledger.posting_draft
@@ -54,7 +54,7 @@ END $$;
 
 -- Post one event. The order of the checks is part of the interface (docs/ledger.md):
 --   1 idempotency   idempotency_key_reused (or the stored result, replayed)
---   2 subject       card_unknown, hold_unknown, transfer_unknown, several_transfers
+--   2 subject       card_unknown, payment_token_unknown, hold_unknown, transfer_unknown, several_transfers
 --   3 the event     what the caller found wrong with it, in event.refusal
 --   4 natural key   order_already_posted
 --   5 state         card_blocked, card_replaced, hold_captured, hold_voided, hold_expired, not_reversible,
@@ -73,14 +73,25 @@ DECLARE
     earlier ledger.transfers;
     wallet ledger.wallets;
     transfer ledger.transfers;
+    lines ledger.posting_line[];
     draft ledger.posting_draft;
     member uuid;
 BEGIN
     -- Whose wallet: it is locked before anything else is read of this member.
     CASE event.kind
         WHEN 'accrual', 'redemption', 'hold' THEN
-            SELECT card_id, member_id, status INTO card FROM tenants.cards
-            WHERE tenant_id = tenant AND number = event.card;
+            IF event.payment_token_hash IS NULL THEN
+                SELECT card_id, member_id, status INTO card FROM tenants.cards
+                WHERE tenant_id = tenant AND number = event.card;
+            ELSE
+                -- No card was shown, so none is named; a member all of whose cards are out of use is blocked.
+                SELECT NULL::uuid AS card_id, member_id, CASE WHEN EXISTS (
+                    SELECT FROM tenants.cards AS own WHERE own.tenant_id = tenant
+                        AND own.member_id = bound.member_id AND own.status = 'active'
+                ) THEN 'active' ELSE 'blocked' END AS status
+                INTO card FROM tenants.payment_tokens AS bound
+                WHERE bound.tenant_id = tenant AND bound.token_hash = event.payment_token_hash;
+            END IF;
             member := card.member_id;
             transfer.kind := event.kind;
         WHEN 'expiry' THEN
@@ -95,7 +106,8 @@ BEGIN
                 WHEN original.kind = 'accrual' THEN 'accrual_reversal'
                 WHEN original.kind IN ('redemption', 'capture') THEN 'redemption_reversal' END;
     END CASE;
-    IF member IS NOT NULL THEN
+    SELECT * INTO wallet FROM ledger.wallets WHERE tenant_id = tenant AND member_id = member FOR NO KEY UPDATE;
+    IF member IS NOT NULL AND (NOT FOUND OR wallet.merged_into_member_id IS NOT NULL) THEN
         wallet := ledger.lock_wallet(tenant, member);
     END IF;
     IF event.kind = 'capture' THEN
@@ -113,7 +125,7 @@ BEGIN
     ) AS posted LIMIT 1;
     IF earlier.idempotency_key = event.idempotency_key AND earlier.terminal_id = event.terminal_id THEN
         IF earlier.request_hash = event.request_hash THEN
-            RETURN ROW('replayed', NULL, NULL, earlier)::ledger.posting_result;
+            RETURN ROW('replayed', NULL, NULL, earlier, event.card)::ledger.posting_result;
         END IF;
         RETURN ledger.refused('idempotency_key_reused', jsonb_build_object('transfer_id', earlier.transfer_id));
     END IF;
@@ -121,17 +133,21 @@ BEGIN
     IF member IS NULL THEN
         RETURN ledger.refused(CASE
             WHEN event.hold_id IS NOT NULL THEN 'hold_unknown'
-            WHEN event.kind = 'reversal' THEN 'transfer_unknown' ELSE 'card_unknown' END);
+            WHEN event.kind = 'reversal' THEN 'transfer_unknown'
+            WHEN event.payment_token_hash IS NOT NULL THEN 'payment_token_unknown'
+            ELSE 'card_unknown' END);
     END IF;
     IF cardinality(originals) > 1 THEN
         RETURN ledger.refused('several_transfers', (
-            SELECT jsonb_build_object('transfers', jsonb_agg(jsonb_build_object('transfer_id', o.transfer_id, 'kind', o.kind)))
+            SELECT jsonb_build_object('transfers', jsonb_agg(jsonb_build_object(
+                'transfer_id', o.transfer_id, 'kind', o.kind)))
             FROM unnest(originals) AS o));
     END IF;
     IF event.refusal IS NOT NULL THEN
         RETURN ledger.refused(event.refusal, event.refusal_detail);
     END IF;
-    IF earlier.transfer_id IS NOT NULL THEN
+    -- A hold that has been captured says so itself.
+    IF earlier.transfer_id IS NOT NULL AND coalesce(earlier.refers_to_transfer_id <> event.hold_id, true) THEN
         RETURN ledger.refused('order_already_posted', jsonb_build_object('transfer_id', earlier.transfer_id));
     END IF;
 
@@ -162,8 +178,7 @@ BEGIN
 
     CASE event.kind
         WHEN 'accrual' THEN
-            draft.transfer := transfer;
-            draft.lines := ledger.post_accrual(tenant, event, wallet);
+            lines := ledger.post_accrual(tenant, event, wallet);
         WHEN 'redemption', 'hold' THEN
             draft := ledger.redeem(tenant, event, wallet, transfer);
             wallet.last_code_step := coalesce(event.code_step, wallet.last_code_step);
@@ -179,9 +194,12 @@ BEGIN
     END CASE;
     IF draft.code IS NOT NULL THEN
         RETURN ledger.refused(draft.code, draft.detail);
+    ELSIF event.kind <> 'accrual' THEN
+        transfer := draft.transfer;
+        lines := draft.lines;
     END IF;
 
-    transfer := ledger.write_transfer(books, draft.transfer, wallet, draft.lines);
+    transfer := ledger.write_transfer(books, transfer, wallet, lines);
     IF event.kind IN ('hold', 'capture', 'void', 'hold_expiry') THEN
         PERFORM ledger.write_hold(event, transfer);
     ELSIF event.purchase_lines IS NOT NULL AND event.kind = 'accrual' THEN
@@ -189,5 +207,5 @@ BEGIN
     ELSIF event.purchase_lines IS NOT NULL THEN
         PERFORM ledger.write_returned_lines(transfer, event.purchase_lines);
     END IF;
-    RETURN ROW('posted', NULL, NULL, transfer)::ledger.posting_result;
+    RETURN ROW('posted', NULL, NULL, transfer, event.card)::ledger.posting_result;
 END $$;

@@ -1,0 +1,41 @@
+-- What a member can use on a day, what is set aside and what is owed. Holds that have run out count as released, as they
+-- are for whoever posts next.
+CREATE OR REPLACE FUNCTION ledger.points_now(tenant uuid, member uuid, on_date date)
+RETURNS TABLE (available bigint, held bigint, deficit bigint)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    wallet ledger.wallets;
+    overdue record;
+BEGIN
+    SELECT * INTO wallet FROM ledger.wallets WHERE tenant_id = tenant AND member_id = member;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT 0::bigint, 0::bigint, 0::bigint;
+        RETURN;
+    END IF;
+    SELECT coalesce(sum(postings.points), 0)::bigint AS points,
+           coalesce(sum(postings.points) FILTER (WHERE lots.expires_on >= on_date), 0)::bigint AS usable
+    INTO overdue
+    FROM ledger.holds
+    JOIN ledger.transfers placed ON placed.tenant_id = tenant AND placed.transfer_id = holds.hold_id
+    JOIN ledger.postings ON postings.tenant_id = tenant AND postings.settlement_month = placed.settlement_month
+        AND postings.transfer_id = placed.transfer_id AND postings.target = 'held'
+    JOIN ledger.lots ON lots.tenant_id = tenant AND lots.lot_id = postings.target_id
+    WHERE wallet.held > 0 AND holds.tenant_id = tenant AND holds.member_id = member
+      AND holds.state = 'held' AND holds.expires_at <= clock_timestamp();
+    RETURN QUERY SELECT
+        wallet.balance - ledger.expired_but_open(tenant, member, on_date)
+            + greatest(overdue.usable - wallet.deficit, 0),
+        wallet.held - overdue.points,
+        greatest(wallet.deficit - overdue.points, 0);
+END $$;
+
+-- The same of a card's member, with the card's status; no row for an unknown card. One call, for a till that asks.
+CREATE OR REPLACE FUNCTION ledger.card_points_now(tenant uuid, card text, on_date date)
+RETURNS TABLE (status text, available bigint, held bigint, deficit bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM set_config('app.tenant_id', tenant::text, true);
+    RETURN QUERY SELECT cards.status, now.available, now.held, now.deficit
+        FROM tenants.cards CROSS JOIN LATERAL ledger.points_now(tenant, cards.member_id, on_date) AS now
+        WHERE cards.tenant_id = tenant AND cards.number = card;
+END $$;

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+
+from clearinghouse.sequences.rules import Range, given_up_before, read_multirange, write_multirange
+from clearinghouse.sequences.tables import TerminalSequence
+from tenants.foundation.database import Unit
+
+
+class Known(NamedTuple):
+    """What is known of a terminal's numbers; `seen_at` is None for one that has never numbered anything."""
+
+    received: list[Range]
+    posted: list[Range]
+    repeated: list[Range]
+    highest: int
+    clock_skew_seconds: int | None
+    seen_at: datetime | None
+
+
+# One statement, so that of two batches of a terminal at the same moment neither forgets what the other received.
+# `fresh` are the numbers of events that were posted just now: one that had been posted before belongs to two events.
+RECORD = text("""
+    INSERT INTO ledger.sequences AS kept
+        (tenant_id, terminal_id, received, posted, repeated, highest, clock_skew_seconds, seen_at)
+    VALUES (:tenant, :terminal, CAST(:received AS int8multirange), CAST(:posted AS int8multirange), '{}',
+            :highest, :clock_skew_seconds, :seen_at)
+    ON CONFLICT (tenant_id, terminal_id) DO UPDATE SET
+        received = kept.received + excluded.received,
+        posted = kept.posted + excluded.posted,
+        repeated = kept.repeated + kept.posted * CAST(:fresh AS int8multirange),
+        highest = greatest(kept.highest, excluded.highest),
+        clock_skew_seconds = coalesce(excluded.clock_skew_seconds, kept.clock_skew_seconds),
+        seen_at = excluded.seen_at
+    RETURNING received::text, posted::text, repeated::text, highest, clock_skew_seconds, seen_at
+""")
+
+# Gaps that are given up count as received and posted.
+GIVE_UP = text("""
+    UPDATE ledger.sequences SET
+        received = received + int8multirange(int8range(lower(received), :before)),
+        posted = posted + int8multirange(int8range(lower(received), :before)),
+        repeated = repeated * int8multirange(int8range(:before, NULL))
+    WHERE tenant_id = :tenant AND terminal_id = :terminal
+    RETURNING received::text, posted::text, repeated::text, highest, clock_skew_seconds, seen_at
+""")
+
+
+def record(
+    session: Unit,
+    tenant_id: UUID,
+    terminal_id: UUID,
+    received: Sequence[int],
+    posted: Sequence[int],
+    fresh: Sequence[int],
+    last_sequence: int,
+    clock_skew_seconds: int | None,
+    seen_at: datetime,
+) -> Known:
+    """Add numbers that were answered; `posted` are those whose event is in the ledger, `fresh` since just now."""
+    terminal = {"tenant": tenant_id, "terminal": terminal_id}
+    numbers = {
+        "received": write_multirange(received),
+        "posted": write_multirange(posted),
+        "fresh": write_multirange(fresh),
+        "highest": max([last_sequence, *received]),
+    }
+    clock = {"clock_skew_seconds": clock_skew_seconds, "seen_at": seen_at}
+    known = known_of(*session.execute(RECORD, terminal | numbers | clock).one())
+    before = given_up_before(known.received, known.posted, known.repeated)
+    if before is not None:
+        known = known_of(*session.execute(GIVE_UP, {**terminal, "before": before}).one())
+    return known
+
+
+def find(session: Unit, tenant_id: UUID, terminal_id: UUID) -> Known:
+    row = session.get(TerminalSequence, (tenant_id, terminal_id))
+    if row is None:
+        return Known([], [], [], 0, None, None)
+    return known_of(row.received, row.posted, row.repeated, row.highest, row.clock_skew_seconds, row.seen_at)
+
+
+def known_of(
+    received: str,
+    posted: str,
+    repeated: str,
+    highest: int,
+    clock_skew_seconds: int | None,
+    seen_at: datetime | None,
+) -> Known:
+    return Known(
+        read_multirange(received),
+        read_multirange(posted),
+        read_multirange(repeated),
+        highest,
+        clock_skew_seconds,
+        seen_at,
+    )
