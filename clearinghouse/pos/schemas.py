@@ -11,7 +11,7 @@ from clearinghouse.sequences.schemas import ranges
 from tenants.foundation.luhn import is_card_number
 from tenants.foundation.web import part, passes, rows_of
 from tenants.payment_tokens.service import check_token
-from tenants.verification.rules import CODE_PATTERN, split_scanned
+from tenants.verification.rules import CODE, CODE_PATTERN, NOTHING, PIN, split_scanned
 
 INTEGER_MAX = 2**53
 EVENTS_MAX = 5_000
@@ -246,6 +246,9 @@ class QuotedRedemptionSchema(Schema):
     amount = fields.Integer(metadata={"description": "What they pay for, in minor units"})
     minimum_points = fields.Integer()
     step_points = fields.Integer()
+    needs = fields.String(
+        validate=validate.OneOf([NOTHING, PIN, CODE]), metadata={"description": "To redeem that much, the member's"}
+    )
 
 
 class QuoteAnswerSchema(Schema):
@@ -397,6 +400,7 @@ class ExpiringSchema(Schema):
 class CardBalanceSchema(Schema):
     card = fields.String()
     status = fields.String()
+    registered = fields.Boolean(metadata={"description": "Whether the network knows who holds it"})
     available = fields.Integer()
     held = fields.Integer()
     deficit = fields.Integer()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
-from uuid import UUID
 
 from apiflask import APIBlueprint
 from apiflask.scaffold import _annotate
@@ -34,11 +33,11 @@ from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import ClearinghouseError
 from tenants.foundation.web import answer, body, json_response, json_text, query
 from tenants.members.service import find_card
+from tenants.members.tables import Member
 from tenants.verification.rules import split_scanned
 
 pos = APIBlueprint("pos", __name__, url_prefix="/v1", tag="Points of sale")
 
-Cards = dict[UUID | None, str]
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -56,14 +55,12 @@ def post(principal: Principal, kind: str, event: dict[str, Any]) -> Response:
     service.check_idempotency_key(key)
     result = service.post_one(principal, kind, event, key or "")
     headers = {"Idempotent-Replayed": "true"} if result.outcome == REPLAYED else None
-    cards = service.card_numbers(principal, [result])
-    return answer(show_result(principal, result, event, cards), 201, headers)
+    return answer(show_result(principal, result), 201, headers)
 
 
-def show_result(principal: Principal, result: PostingResult, event: dict[str, Any], cards: Cards) -> dict[str, Any]:
+def show_result(principal: Principal, result: PostingResult) -> dict[str, Any]:
     assert result.transfer is not None
-    card = split_scanned(event["card"])[0] if event.get("card") else cards.get(result.transfer.card_id)
-    return service.show_transfer(result.transfer, principal.currency, principal.store_code, card)
+    return service.show_transfer(result.transfer, principal.currency, principal.store_code, result.card)
 
 
 @pos.post("/accruals")
@@ -127,10 +124,9 @@ def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
     # Kept as text: five thousand results as dicts are twenty times as large.
     results: list[str] = []
     for events, outcomes in service.post_batch(principal, body["events"], report.refusals):
-        cards = service.card_numbers(principal, [o for o in outcomes if not isinstance(o, ClearinghouseError)])
         settled: list[tuple[object, str]] = []
         for event, outcome in zip(events, outcomes, strict=True):
-            shown = show_outcome(principal, len(results), outcome, event, cards)
+            shown = show_outcome(principal, len(results), outcome, event)
             counts[shown["outcome"]] += 1
             counts["late"] += shown.get("transfer", NOT_LATE)["late"]
             settled.append((event.get("sequence"), shown["outcome"]))
@@ -145,13 +141,12 @@ def show_outcome(
     index: int,
     outcome: PostingResult | ClearinghouseError,
     event: dict[str, Any],
-    cards: Cards,
 ) -> dict[str, Any]:
     place = {"index": index, "sequence": event["sequence"]} if "sequence" in event else {"index": index}
     if isinstance(outcome, ClearinghouseError):
         problem = {"code": outcome.code, "detail": outcome.message, **outcome.details}
         return {**place, "outcome": "refused", "problem": problem}
-    return {**place, "outcome": outcome.outcome, "transfer": show_result(principal, outcome, event, cards)}
+    return {**place, "outcome": outcome.outcome, "transfer": show_result(principal, outcome)}
 
 
 @pos.get("/cards/<number>")
@@ -163,6 +158,7 @@ def get_card(principal: Principal, number: str) -> Response:
     today = clock.business_date(clock.now(), principal.time_zone)
     with unit_of_work(principal.tenant_id) as session:
         balance = queries.balance_of(session, card.member_id, today)
+        registered = session.get_one(Member, (principal.tenant_id, card.member_id)).registered_at is not None
     expiring = balance.expires_on and {
         "points": balance.expiring_next,
         "expires_on": balance.expires_on.isoformat(),
@@ -171,6 +167,7 @@ def get_card(principal: Principal, number: str) -> Response:
         {
             "card": card.number,
             "status": card.status,
+            "registered": registered,
             "available": balance.available,
             "held": balance.held,
             "deficit": balance.deficit,

@@ -449,7 +449,7 @@ def test_the_ledger_does_what_the_rules_say(make_network: Callable[..., NetworkF
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=200,
+            max_examples=60,
             stateful_step_count=40,
             deadline=None,
             derandomize=False,

@@ -117,7 +117,7 @@ def test_a_quote_says_the_most_that_a_redemption_may_be(
     assert quote.status_code == 200, quote.json
     assert quote.json["earns"] == bill // 100
     assert quote.json["available"] == available
-    assert quote.json["redeemable"] == {**redeemable, "minimum_points": 100, "step_points": 50}
+    assert quote.json["redeemable"] == {**redeemable, "minimum_points": 100, "step_points": 50, "needs": "nothing"}
     if redeemable["points"]:
         assert redeem(till, card, points=redeemable["points"] + 50, bill=bill)[0] in (409, 422)
         assert redeem(till, card, points=redeemable["points"], bill=bill)[0] == 201
@@ -170,6 +170,8 @@ def test_a_redemption_needs_what_its_amount_asks_for(make_network: MakeNetwork) 
     set_pin(network.tenant_id, member_id, "7391")
     code = code_at(wallet_secret(find_wallet(network.tenant_id, member_id)), step_at(clock.now()))
 
+    quotes = [till.call("POST", "/v1/quotes", {"card": card, "amount": bill}).json for bill in (999, 1000, 5000)]
+    assert [quote["redeemable"]["needs"] for quote in quotes] == ["nothing", "pin", "code"]
     assert redeem(till, card, points=999)[0] == 201
     assert redeem(till, card, points=1000)[1]["code"] == "pin_required"
     wrong = redeem(till, card, points=1000, pin="7392")[1]
