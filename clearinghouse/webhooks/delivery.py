@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 from uuid import UUID
 
@@ -202,25 +202,26 @@ def data_of(transfer: Transfer, store_code: str | None, card: str | None, curren
 
 def call_all(pool: ThreadPoolExecutor, caller: Caller, round_: Round, until: float) -> None:
     """Fills the outcomes. After some failures in a row, or when the time is over, no further call is begun."""
-    stopped = Event()
+    stopped, counting, failures = Event(), Lock(), 0
 
     def call(parcel: Parcel) -> Outcome | None:
+        nonlocal failures
         if stopped.is_set() or (round_.outcomes and time.monotonic() >= until):
             return None
         now = clock.now()
         answer = caller.call(round_.url, parcel.body.encode(), headers_of(parcel, round_.secrets, now))
+        # Counted by who called: whoever collects the outcomes may be late, and more calls be begun meanwhile.
+        with counting:
+            failures = 0 if answer.is_success else failures + 1
+            if failures >= FAILURES_UNTIL_PAUSE or answer.status == HTTPStatus.GONE:
+                stopped.set()
         return Outcome(parcel.delivery_id, now, answer)
 
-    failures = 0
     try:
         for future in as_completed([pool.submit(call, parcel) for parcel in round_.parcels]):
             outcome = future.result()
-            if outcome is None:
-                continue
-            round_.outcomes.append(outcome)
-            failures = 0 if outcome.answer.is_success else failures + 1
-            if failures >= FAILURES_UNTIL_PAUSE or outcome.answer.status == HTTPStatus.GONE:
-                stopped.set()
+            if outcome is not None:
+                round_.outcomes.append(outcome)
     finally:
         stopped.set()
 
