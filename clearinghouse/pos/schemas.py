@@ -353,6 +353,10 @@ class TransferSchema(Schema):
     late = fields.Boolean(metadata={"description": "Whether it joined a later month because its own had closed"})
 
 
+class PlacedHoldSchema(TransferSchema):
+    expires_at = fields.String(metadata={"description": "When its points are released if nothing is done"})
+
+
 class TransferPageSchema(Schema):
     transfers = rows_of(TransferSchema)
     next_cursor = fields.String(allow_none=True)
