@@ -155,9 +155,13 @@ def purchase_redemption(programme: Programme, card: str, points: int, common: Ev
 def hold_event(principal: Principal, programme: Programme, body: Body, common: Event) -> Event:
     points, amount = tender(programme, body)
     conditions, common = online_conditions(principal, programme, body, common, points, amount)
-    # From when it occurred, so that the answer to a repeated request is the same.
-    until = datetime.fromisoformat(common["occurred_at"]) + timedelta(seconds=body["expires_in"])
+    until = expiry_of_hold(datetime.fromisoformat(common["occurred_at"]), body["expires_in"])
     return posting.hold(points, amount, programme.version, body["card"], until, **conditions, **common)
+
+
+def expiry_of_hold(occurred_at: datetime, expires_in: int) -> datetime:
+    """Counted from when it occurred, so that the answer to a repeated request is the same."""
+    return occurred_at + timedelta(seconds=expires_in)
 
 
 def offline_conditions(programme: Programme) -> Event:

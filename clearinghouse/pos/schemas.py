@@ -287,9 +287,18 @@ class HoldPageSchema(Schema):
     next_cursor = fields.String(allow_none=True)
 
 
+class EventField(fields.Dict):
+    """An object as it was parsed: copies of five thousand would be kept beside it for as long as they are posted."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise self.make_error("invalid")
+        return value
+
+
 class BatchSchema(Schema):
     events = fields.List(
-        fields.Dict(),
+        EventField(),
         required=True,
         validate=validate.Length(1, EVENTS_MAX),
         metadata={
@@ -351,6 +360,10 @@ class TransferSchema(Schema):
         metadata={"description": "A later month than business_date's when that had closed"}
     )
     late = fields.Boolean(metadata={"description": "Whether it joined a later month because its own had closed"})
+
+
+class PlacedHoldSchema(TransferSchema):
+    expires_at = fields.String(metadata={"description": "When its points are released if nothing is done"})
 
 
 class TransferPageSchema(Schema):

@@ -38,6 +38,7 @@ from tenants.verification.rules import split_scanned
 
 pos = APIBlueprint("pos", __name__, url_prefix="/v1", tag="Points of sale")
 
+Shown = Callable[[PostingResult], dict[str, Any]]
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -50,12 +51,13 @@ def idempotent(view: View) -> View:
 NOT_LATE = {"late": False}
 
 
-def post(principal: Principal, kind: str, event: dict[str, Any]) -> Response:
+def post(principal: Principal, kind: str, event: dict[str, Any], more: Shown = lambda result: {}) -> Response:
+    """`more`: what the answer says besides the transfer."""
     key = request.headers.get("Idempotency-Key")
     service.check_idempotency_key(key)
     result = service.post_one(principal, kind, event, key or "")
     headers = {"Idempotent-Replayed": "true"} if result.outcome == REPLAYED else None
-    return answer(show_result(principal, result), 201, headers)
+    return answer({**show_result(principal, result), **more(result)}, 201, headers)
 
 
 def show_result(principal: Principal, result: PostingResult) -> dict[str, Any]:
