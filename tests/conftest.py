@@ -38,6 +38,7 @@ from tenants.members.service import create_member, issue_card
 from tenants.networks.service import NewNetwork
 from tenants.stores.service import create_store
 from tenants.terminals.service import create_terminal
+from tests.conformity.answers import AnswerChecks
 
 ROOT = Path(__file__).parent.parent
 numbers = itertools.count(1)
@@ -75,7 +76,20 @@ def app(settings: Settings) -> APIFlask:
     app = create_app(settings, [settlement])
     with app.app_context():
         set_up_database()
+    app.extensions["answer_checks"] = checks = AnswerChecks(app)
+    app.after_request(checks.look_at)
     return app
+
+
+@pytest.fixture(autouse=True)
+def every_answer_conforms(request: pytest.FixtureRequest) -> Iterator[None]:
+    """To /openapi.json, whatever a test was asking for."""
+    yield
+    if "app" in request.fixturenames:
+        findings: list[str] = request.getfixturevalue("app").extensions["answer_checks"].findings
+        found = list(dict.fromkeys(findings))
+        findings.clear()
+        assert not found, "\n".join(found)
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from tenants.credentials.web import authenticated
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import ClearinghouseError
+from tenants.foundation.openapi import refusals, replays
 from tenants.foundation.web import answer, body, json_response, json_text, query
 from tenants.members.service import find_card
 from tenants.verification.rules import split_scanned
@@ -43,9 +44,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def idempotent(view: View) -> View:
-    """Documents the header that `post` asks for."""
+    """Documents the header that `post` asks for, and what it can answer: the body names what it is about."""
     _annotate(view, args=[(IdempotencyHeaderSchema(), "headers")])
-    return view
+    return replays(refusals(also={404})(view))
 
 
 NOT_LATE = {"late": False}
@@ -114,6 +115,7 @@ def post_reversal(principal: Principal, body: dict[str, Any]) -> Response:
 @authenticated(TERMINAL, scope=(ACCRUE, REDEEM, REVERSE))
 @body(BatchSchema, parts="events")
 @pos.output(BatchAnswerSchema)
+@refusals(never={409})
 def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
     """Post up to 5,000 events
 

@@ -62,7 +62,7 @@ def body(schema: type[Schema], optional: bool = False, parts: str | None = None)
             data = request.get_data(cache=False) or (b"{}" if optional else b"")
             return view(*args, body=load(instance, parse_json(data, parts)), **kwargs)
 
-        _annotate(with_body, body=instance, content_type="application/json")
+        _annotate(with_body, body=instance, content_type="application/json", body_is_optional=optional)
         return with_body  # type: ignore[return-value]
 
     return decorate
