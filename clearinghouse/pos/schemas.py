@@ -19,6 +19,9 @@ LINES_MAX = 500
 HOLD_STATES = ("held", "captured", "voided", "expired")
 HOLD_SECONDS, HOLD_SECONDS_MAX = 15 * 60, 30 * 86_400
 
+# Printable ASCII without spaces.
+IDEMPOTENCY_KEY_PATTERN = "^[!-~]{1,128}$"
+
 # Letters, digits and punctuation without control characters: what a till prints on a receipt.
 REFERENCE = (
     validate.Length(min=1, max=64),
@@ -314,7 +317,7 @@ class IdempotencyHeaderSchema(Schema):
     idempotency_key = fields.String(
         required=True,
         data_key="Idempotency-Key",
-        metadata={"description": "Unique per terminal; kept for ever"},
+        metadata={"description": "Unique per terminal; kept for ever", "pattern": IDEMPOTENCY_KEY_PATTERN},
     )
 
 

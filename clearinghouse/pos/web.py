@@ -25,6 +25,7 @@ from clearinghouse.pos.schemas import (
     TransferQuerySchema,
     TransferSchema,
 )
+from clearinghouse.sequences.rules import is_sequence
 from clearinghouse.sequences.service import TillReport
 from tenants.credentials.rules import ACCRUE, HQ, READ, REDEEM, REVERSE, TERMINAL
 from tenants.credentials.service import Principal
@@ -149,7 +150,9 @@ def show_outcome(
     event: dict[str, Any],
     cards: Cards,
 ) -> dict[str, Any]:
-    place = {"index": index, "sequence": event["sequence"]} if "sequence" in event else {"index": index}
+    place = {"index": index}
+    if is_sequence(event.get("sequence")):
+        place["sequence"] = event["sequence"]
     if isinstance(outcome, ClearinghouseError):
         problem = {"code": outcome.code, "detail": outcome.message, **outcome.details}
         return {**place, "outcome": "refused", "problem": problem}

@@ -38,7 +38,8 @@ settlement = APIBlueprint("settlement", __name__, url_prefix="/v1/settlement", t
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV = "text/csv"
-A_FILE = {"schema": {"type": "string", "format": "binary"}}
+A_FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+EXPORTED: dict[int | str, dict[str, Any]] = {200: {"description": "The file", "content": {XLSX: A_FILE, CSV: A_FILE}}}
 
 
 @settlement.get("/windows")
@@ -119,7 +120,7 @@ def get_flows(principal: Principal, month: str) -> Response:
 
 @settlement.get("/windows/<month>/exports/<name>")
 @authenticated(HQ, scope=(READ, SETTLEMENT))
-@settlement.doc(responses={200: {"description": "The file", "content": dict.fromkeys((XLSX, CSV), A_FILE)}})
+@settlement.doc(responses=EXPORTED)
 @refusals(also={409})
 def get_export(principal: Principal, month: str, name: str) -> Response:
     """settlement.xlsx, positions.csv or flows.csv"""

@@ -92,9 +92,10 @@ def complete_document(app: APIFlask, document: Json) -> Json:
     components["headers"] = {name: header(name) for name in HEADERS}
     components["responses"] = {name: refusal_response(status) for status, (name, _) in REFUSALS.items()}
     for rule in app.url_map.iter_rules():
+        spec = getattr(app.view_functions[rule.endpoint], "_spec", {})
         for method, operation in document["paths"].get(path_of(rule), {}).items():
             if method.upper() in (rule.methods or ()):
-                complete_operation(operation, method, rule, app.view_functions[rule.endpoint]._spec)  # type: ignore[attr-defined]
+                complete_operation(operation, method, rule, spec)
     complete_schemas(document)
     return document
 
@@ -126,10 +127,12 @@ def header_references(names: Collection[str]) -> Json:
 def complete_operation(operation: Json, method: str, rule: Rule, spec: Json) -> None:
     if "requestBody" in operation:
         operation["requestBody"]["required"] = not spec.get("body_is_optional")
-    names = (*RATE_HEADERS, *(["Idempotent-Replayed"] if spec.get("replays") else ())) if "security" in operation else ()
+    names = [
+        *(RATE_HEADERS if "security" in operation else ()),
+        *(["Idempotent-Replayed"] if spec.get("replays") else ()),
+    ]
     for response in operation["responses"].values():
-        if names:
-            response["headers"] = header_references(names)
+        response["headers"] = header_references(names) | response.get("headers", {})
     for status in sorted(statuses_refused(operation, method, rule, spec)):
         operation["responses"][str(status)] = {"$ref": f"#/components/responses/{REFUSALS[status][0]}"}
 

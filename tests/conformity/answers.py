@@ -1,4 +1,4 @@
-"""Whether answers are what /openapi.json says they are. Every answer of every test is looked at (tests/conftest.py)."""
+"""Whether answers are what /openapi.json says. Every answer of every test is looked at (tests/conftest.py)."""
 
 from __future__ import annotations
 
@@ -47,19 +47,16 @@ class AnswerChecks:
         for name, header in documented.get("headers", {}).items():
             if header.get("required") and name not in response.headers:
                 self.find(method, path, response, f"the header {name} is missing")
-        if response.is_json:
-            for error in self.validator(method, path, status, documented, response.mimetype).iter_errors(response.json):
+        if response.is_json and response.mimetype in documented["content"]:
+            validator = self.validator((method, path, status), documented["content"][response.mimetype]["schema"])
+            for error in validator.iter_errors(response.json):
                 self.find(method, path, response, f"{list(error.instance_path)}: {error.message}")
 
     def follow(self, part: Json) -> Json:
         return self.document["components"]["responses"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
 
-    def validator(
-        self, method: str, path: str, status: str, documented: Json, mimetype: str
-    ) -> jsonschema_rs.Validator:
-        place = (method, path, status)
+    def validator(self, place: tuple[str, str, str], schema: Json) -> jsonschema_rs.Validator:
         if place not in self.validators:
-            schema = documented["content"][mimetype]["schema"]
             whole = {**schema, "components": self.document["components"]}
             self.validators[place] = jsonschema_rs.Draft202012Validator(whole)
         return self.validators[place]
