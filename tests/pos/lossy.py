@@ -238,11 +238,12 @@ class Shops:
         if event.refusal is None:
             till.events.append(event)
         if not member.rich:
-            # Whether this member has the points depends on the order of events: nothing else happens until it is told.
+            # Whether this member has the points depends on the order of events: all else waits for the answer.
             assert till.send(event, tries_max=1_000)
             assert event.transfer is not None or event.refusal is not None
-        elif self.chance.random() > 0.15 or not till.send(event, tries_max=self.chance.randrange(1, 4)):
-            if event.transfer is None and event not in till.queue:
+        else:
+            is_told = self.chance.random() < 0.15 and till.send(event, tries_max=self.chance.randrange(1, 4))
+            if not is_told:
                 till.put_aside(event)
 
     def deliver_the_rest(self) -> None:
