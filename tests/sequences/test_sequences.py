@@ -338,7 +338,7 @@ def test_a_batch_that_is_sent_again_while_it_is_posted_repeats_no_number(
         ((0, 2, 0), (2, [], [])),
     ]
     assert own(till)["repeated_count"] == 0
-    assert told(send_numbers(till, card, 2, run="after a reset")) == (2, [], [[2, 2]])
+    assert told(send_numbers(till, card, 2, run="reset-")) == (2, [], [[2, 2]])
 
 
 def test_batches_of_one_terminal_at_the_same_moment_lose_no_number(network: NetworkForTests, till: Till) -> None:
