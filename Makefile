@@ -35,7 +35,7 @@ bench: $(INSTALLED) ## Measure: posting, HTTP, batches, import, close (takes min
 clean: ## Stop the embedded servers; remove their data, all output files and .venv
 	@if [ -x $(BIN)/python ]; then for var in $(VAR) $(VAR)/test $(VAR)/bench; do \
 		$(BIN)/python -m tenants.foundation.embedded clean $$var || exit 1; done; fi
-	@rm -rf $(VAR) $(VENV) build *.egg-info .*_cache .hypothesis
+	@rm -rf $(VAR) $(VENV) build *.egg-info .*_cache .hypothesis .schemathesis
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt

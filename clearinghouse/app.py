@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from apiflask import APIBlueprint, APIFlask
 from flask_migrate import Migrate
@@ -24,6 +25,7 @@ from tenants.credentials.web import SECURITY_SCHEMES
 from tenants.foundation.calls import Calls
 from tenants.foundation.config import Settings
 from tenants.foundation.database import autocommit_engine, connect_arguments, db, normal_url
+from tenants.foundation.openapi import OptionalFields, complete_document
 from tenants.foundation.rate_limits import RateLimiter
 from tenants.foundation.web import (
     BODY_BYTES_MAX,
@@ -46,7 +48,9 @@ RFC 9457 problem documents: act on `code`."""
 
 
 def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> APIFlask:
-    app = APIFlask("clearinghouse", title="Points clearinghouse", version="1", docs_path=None)
+    app = APIFlask(
+        "clearinghouse", title="Points clearinghouse", version="1", docs_path=None, spec_plugins=[OptionalFields()]
+    )
     app.config.update(
         SETTINGS=settings,
         OWNER_DATABASE_URL=settings.database_url,
@@ -62,7 +66,11 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
         DESCRIPTION=DESCRIPTION,
         SECURITY_SCHEMES=SECURITY_SCHEMES,
         AUTO_VALIDATION_ERROR_RESPONSE=False,
+        AUTO_AUTH_ERROR_RESPONSE=False,
+        AUTO_404_RESPONSE=False,
+        AUTO_SERVERS=False,
     )
+    app.spec_processor(partial(complete_document, app))
     db.init_app(app)
     Migrate(app, db)
     calls = Calls(autocommit_engine(settings.database_url))

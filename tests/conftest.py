@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -38,6 +39,7 @@ from tenants.members.service import create_member, issue_card
 from tenants.networks.service import NewNetwork
 from tenants.stores.service import create_store
 from tenants.terminals.service import create_terminal
+from tests.conformity.answers import AnswerChecks
 
 ROOT = Path(__file__).parent.parent
 numbers = itertools.count(1)
@@ -75,7 +77,22 @@ def app(settings: Settings) -> APIFlask:
     app = create_app(settings, [settlement])
     with app.app_context():
         set_up_database()
+    app.extensions["answer_checks"] = checks = AnswerChecks(app)
+    app.after_request(checks.look_at)
     return app
+
+
+@pytest.fixture(autouse=True)
+def every_answer_conforms(request: pytest.FixtureRequest) -> Iterator[None]:
+    """To /openapi.json, whatever a test was asking for."""
+    yield
+    if "app" in request.fixturenames:
+        findings: list[str] = request.getfixturevalue("app").extensions["answer_checks"].findings
+        found = list(dict.fromkeys(findings))
+        findings.clear()
+        if request.node.get_closest_marker("fails_on_purpose"):
+            found = [finding for finding in found if " answered 500: " not in finding]
+        assert not found, "\n".join(found)
 
 
 @pytest.fixture
@@ -155,25 +172,26 @@ def a_card_number() -> str:
 
 @pytest.fixture
 def make_network(context: APIFlask) -> Callable[..., NetworkForTests]:
-    def make(**overrides: Any) -> NetworkForTests:
-        code = f"net-{next(numbers)}-{uuid4().hex[:6]}"
-        terms = {"base_rate": Decimal(1), "redemption_value": Decimal(100), "expiry_policy": "P6M"}
-        terms |= {term.name: overrides.pop(term.name) for term in fields(Terms) if term.name in overrides}
-        directory = {
-            "code": code,
-            "name": f"Network {code}",
-            "time_zone": "UTC",
-            "currency": "USD",
-            "funding_rate": Decimal(1),
-            "redemption_rate": Decimal(1),
-            "opened_on": date(2026, 1, 1),
-            "days_accepted_late": 2000,
-            **overrides,
-        }
-        tenant_id, hq_key = open_network(NewNetwork(**directory), Terms(**terms))
-        return NetworkForTests(context, tenant_id, code, hq_key)
+    return partial(new_network, context)
 
-    return make
+
+def new_network(app: APIFlask, **overrides: Any) -> NetworkForTests:
+    code = f"net-{next(numbers)}-{uuid4().hex[:6]}"
+    terms = {"base_rate": Decimal(1), "redemption_value": Decimal(100), "expiry_policy": "P6M"}
+    terms |= {term.name: overrides.pop(term.name) for term in fields(Terms) if term.name in overrides}
+    directory = {
+        "code": code,
+        "name": f"Network {code}",
+        "time_zone": "UTC",
+        "currency": "USD",
+        "funding_rate": Decimal(1),
+        "redemption_rate": Decimal(1),
+        "opened_on": date(2026, 1, 1),
+        "days_accepted_late": 2000,
+        **overrides,
+    }
+    tenant_id, hq_key = open_network(NewNetwork(**directory), Terms(**terms))
+    return NetworkForTests(app, tenant_id, code, hq_key)
 
 
 @pytest.fixture

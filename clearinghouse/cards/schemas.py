@@ -6,6 +6,7 @@ from apiflask import Schema
 from marshmallow import fields, validate
 
 from clearinghouse.directory.schemas import PageSchema, name_field, reference_field
+from clearinghouse.pos.schemas import IDEMPOTENCY_KEY_PATTERN
 from tenants.card_batches.service import CARDS_MAX, PREFIX_PATTERN, check_prefix
 from tenants.foundation.web import passes, rows_of
 from tenants.members.service import GENERATED_PREFIX
@@ -31,7 +32,7 @@ class BatchIdempotencyHeaderSchema(Schema):
     idempotency_key = fields.String(
         required=True,
         data_key="Idempotency-Key",
-        metadata={"description": "Unique in the network; kept for ever"},
+        metadata={"description": "Unique in the network; kept for ever", "pattern": IDEMPOTENCY_KEY_PATTERN},
     )
 
 

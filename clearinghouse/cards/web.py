@@ -29,6 +29,7 @@ from tenants.credentials.rules import DIRECTORY, HQ, READ, REGISTER, TERMINAL
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
+from tenants.foundation.openapi import refusals, replays
 from tenants.foundation.web import answer, body, query
 from tenants.members.service import register_member
 from tenants.payment_tokens.service import bind_token, count_tokens, unbind_token
@@ -40,6 +41,7 @@ cards = APIBlueprint("cards", __name__, url_prefix="/v1", tag="Cards")
 @authenticated(HQ, scope=DIRECTORY)
 @body(NewBatchSchema)
 @cards.output(CardBatchSchema, status_code=201)
+@replays
 def post_card_batch(principal: Principal, body: dict[str, Any]) -> Response:
     """Issue up to 10,000 cards
 
@@ -158,6 +160,7 @@ def get_payment_tokens(principal: Principal, number: str) -> Response:
 @authenticated(TERMINAL, HQ, scope=(REGISTER, DIRECTORY))
 @body(PaymentTokenSchema)
 @cards.output(PaymentTokensSchema)
+@refusals(never={409})
 def post_payment_token_unbind(principal: Principal, number: str, body: dict[str, Any]) -> Response:
     """Let a payment card find the member no more"""
     count = unbind_token(principal.tenant_id, number, body["token"], show_who(principal))

@@ -23,6 +23,7 @@ from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.errors import Forbidden, InvalidInput
+from tenants.foundation.openapi import refusals, replays
 from tenants.foundation.web import answer, body, query
 
 day_closes = APIBlueprint("day_closes", __name__, url_prefix="/v1", tag="Day closes")
@@ -32,6 +33,8 @@ day_closes = APIBlueprint("day_closes", __name__, url_prefix="/v1", tag="Day clo
 @authenticated(TERMINAL, scope=CLOSE)
 @body(NewDayCloseSchema)
 @day_closes.output(ComparedDaySchema, status_code=201)
+@refusals(never={409})
+@replays
 def post_day_close(principal: Principal, body: dict[str, Any]) -> Response:
     """Close this terminal's business day
 

@@ -71,6 +71,7 @@ from tenants.credentials.service import (
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
+from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, body, query
 from tenants.members.service import (
     change_card,
@@ -138,6 +139,7 @@ def get_participants(principal: Principal, query: dict[str, Any]) -> Response:
 @authenticated(HQ, scope=DIRECTORY)
 @body(NewStoreSchema)
 @directory.output(StoreSchema, status_code=201)
+@refusals(also={404})
 def post_store(principal: Principal, body: dict[str, Any]) -> Response:
     """Add a store
 
@@ -171,6 +173,7 @@ def get_store(principal: Principal, code: str) -> Response:
 @directory.post("/stores/<code>/close")
 @authenticated(HQ, scope=DIRECTORY)
 @directory.output(StoreSchema)
+@refusals(never={409})
 def post_store_close(principal: Principal, code: str) -> Response:
     """Close a store for good
 
@@ -224,6 +227,7 @@ def post_terminal_key(principal: Principal, terminal_id: str, body: dict[str, An
 @authenticated(HQ, scope=KEYS)
 @body(NewKeySchema)
 @directory.output(MadeKeySchema, status_code=201)
+@refusals(never={409})
 def post_key(principal: Principal, body: dict[str, Any]) -> Response:
     """Make one more head office key
 
@@ -274,6 +278,7 @@ def post_key_rotation(principal: Principal, key_id: str, body: dict[str, Any]) -
 @directory.post("/keys/<key_id>/revoke")
 @authenticated(HQ, scope=KEYS)
 @directory.output(KeySchema)
+@refusals(never={409})
 def post_key_revoke(principal: Principal, key_id: str) -> Response:
     """Revoke a key
 

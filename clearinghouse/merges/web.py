@@ -16,6 +16,7 @@ from tenants.credentials.rules import DIRECTORY, HQ
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
+from tenants.foundation.openapi import replays
 from tenants.foundation.web import answer, body
 
 merges = APIBlueprint("merges", __name__, url_prefix="/v1", tag="Directory")
@@ -30,6 +31,7 @@ class MergeSchema(Schema):
 @authenticated(HQ, scope=DIRECTORY)
 @body(MergeSchema)
 @merges.output(TransferSchema, status_code=201)
+@replays
 def post_merge(principal: Principal, member_id: str, body: dict[str, Any]) -> Response:
     """Merge a member into another one
 

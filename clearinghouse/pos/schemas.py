@@ -19,8 +19,11 @@ LINES_MAX = 500
 HOLD_STATES = ("held", "captured", "voided", "expired")
 HOLD_SECONDS, HOLD_SECONDS_MAX = 15 * 60, 30 * 86_400
 
+# Printable ASCII without spaces.
+IDEMPOTENCY_KEY_PATTERN = "^[!-~]{1,128}$"
+
 # Letters, digits and punctuation without control characters: what a till prints on a receipt.
-REFERENCE = validate.And(
+REFERENCE = (
     validate.Length(min=1, max=64),
     validate.Regexp(r"[^\x00-\x1f\x7f-\x9f]*\Z", error="must not contain control characters"),
 )
@@ -83,8 +86,9 @@ def check_lines(lines: list[dict[str, Any]]) -> None:
 
 
 def lines_of(schema: type[Schema], **metadata: str) -> fields.List:
-    check = validate.And(validate.Length(1, LINES_MAX), check_lines)
-    return fields.List(fields.Nested(schema), validate=check, metadata=metadata)
+    return fields.List(
+        fields.Nested(schema), validate=[validate.Length(1, LINES_MAX), check_lines], metadata=metadata
+    )
 
 
 class AccrualSchema(CardSchema, EventSchema):
@@ -325,7 +329,7 @@ class IdempotencyHeaderSchema(Schema):
     idempotency_key = fields.String(
         required=True,
         data_key="Idempotency-Key",
-        metadata={"description": "Unique per terminal; kept for ever"},
+        metadata={"description": "Unique per terminal; kept for ever", "pattern": IDEMPOTENCY_KEY_PATTERN},
     )
 
 
@@ -375,8 +379,8 @@ class BatchResultSchema(Schema):
     index = fields.Integer()
     sequence = fields.Integer(metadata={"description": "That of the event, if it has one", "optional": True})
     outcome = fields.String(validate=validate.OneOf(["posted", "replayed", "refused"]))
-    transfer = fields.Nested(part(TransferSchema))
-    problem = fields.Dict()
+    transfer = fields.Nested(part(TransferSchema), metadata={"description": "Unless refused", "optional": True})
+    problem = fields.Dict(metadata={"description": "Why it was refused: `code`, `detail` and more", "optional": True})
 
 
 class WarningSchema(Schema):
@@ -418,13 +422,3 @@ class CardBalanceSchema(Schema):
     held = fields.Integer()
     deficit = fields.Integer()
     expiring_next = fields.Nested(ExpiringSchema, allow_none=True)
-
-
-class ProblemSchema(Schema):
-    """RFC 9457. Act on `code`; `detail` is for people."""
-
-    type = fields.String()
-    title = fields.String()
-    status = fields.Integer()
-    code = fields.String()
-    detail = fields.String()

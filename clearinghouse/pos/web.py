@@ -24,6 +24,7 @@ from clearinghouse.pos.schemas import (
     TransferQuerySchema,
     TransferSchema,
 )
+from clearinghouse.sequences.rules import is_sequence
 from clearinghouse.sequences.service import TillReport
 from tenants.credentials.rules import ACCRUE, HQ, READ, REDEEM, REVERSE, TERMINAL
 from tenants.credentials.service import Principal
@@ -31,6 +32,7 @@ from tenants.credentials.web import authenticated
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import ClearinghouseError
+from tenants.foundation.openapi import refusals, replays
 from tenants.foundation.web import answer, body, json_response, json_text, query
 from tenants.members.service import find_card
 from tenants.members.tables import Member
@@ -43,9 +45,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def idempotent(view: View) -> View:
-    """Documents the header that `post` asks for."""
+    """Documents the header that `post` asks for, and what it can answer: the body names what it is about."""
     _annotate(view, args=[(IdempotencyHeaderSchema(), "headers")])
-    return view
+    return replays(refusals(also={404})(view))
 
 
 NOT_LATE = {"late": False}
@@ -113,6 +115,7 @@ def post_reversal(principal: Principal, body: dict[str, Any]) -> Response:
 @authenticated(TERMINAL, scope=(ACCRUE, REDEEM, REVERSE))
 @body(BatchSchema, parts="events")
 @pos.output(BatchAnswerSchema)
+@refusals(never={409})
 def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
     """Post up to 5,000 events
 
@@ -144,7 +147,9 @@ def show_outcome(
     outcome: PostingResult | ClearinghouseError,
     event: dict[str, Any],
 ) -> dict[str, Any]:
-    place = {"index": index, "sequence": event["sequence"]} if "sequence" in event else {"index": index}
+    place = {"index": index}
+    if is_sequence(event.get("sequence")):
+        place["sequence"] = event["sequence"]
     if isinstance(outcome, ClearinghouseError):
         problem = {"code": outcome.code, "detail": outcome.message, **outcome.details}
         return {**place, "outcome": "refused", "problem": problem}

@@ -14,6 +14,7 @@ from tenants.credentials.rules import READ, TERMINAL
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import clock
+from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, body
 from tenants.verification.rules import needed
 
@@ -24,6 +25,7 @@ quotes = APIBlueprint("quotes", __name__, url_prefix="/v1", tag="Points of sale"
 @authenticated(TERMINAL, scope=READ)
 @body(QuoteSchema)
 @quotes.output(QuoteAnswerSchema)
+@refusals(also={404}, never={409})
 def post_quote(principal: Principal, body: dict[str, Any]) -> Response:
     """What this bill would earn, and the most that may be redeemed on it
 

@@ -24,16 +24,15 @@ class Known(NamedTuple):
 
 
 # One statement, so that of two batches of a terminal at the same moment neither forgets what the other received.
-# `fresh` are the numbers of events that were posted just now: one that had been posted before belongs to two events.
 RECORD = text("""
     INSERT INTO ledger.sequences AS kept
         (tenant_id, terminal_id, received, posted, repeated, highest, clock_skew_seconds, seen_at)
-    VALUES (:tenant, :terminal, CAST(:received AS int8multirange), CAST(:posted AS int8multirange), '{}',
-            :highest, :clock_skew_seconds, :seen_at)
+    VALUES (:tenant, :terminal, CAST(:received AS int8multirange), CAST(:posted AS int8multirange),
+            CAST(:repeated AS int8multirange), :highest, :clock_skew_seconds, :seen_at)
     ON CONFLICT (tenant_id, terminal_id) DO UPDATE SET
         received = kept.received + excluded.received,
         posted = kept.posted + excluded.posted,
-        repeated = kept.repeated + kept.posted * CAST(:fresh AS int8multirange),
+        repeated = kept.repeated + excluded.repeated,
         highest = greatest(kept.highest, excluded.highest),
         clock_skew_seconds = coalesce(excluded.clock_skew_seconds, kept.clock_skew_seconds),
         seen_at = excluded.seen_at
@@ -57,17 +56,17 @@ def record(
     terminal_id: UUID,
     received: Sequence[int],
     posted: Sequence[int],
-    fresh: Sequence[int],
+    repeated: Sequence[int],
     last_sequence: int,
     clock_skew_seconds: int | None,
     seen_at: datetime,
 ) -> Known:
-    """Add numbers that were answered; `posted` are those whose event is in the ledger, `fresh` since just now."""
+    """Add numbers that were answered; `posted` are those whose event is in the ledger, `repeated` those of two."""
     terminal = {"tenant": tenant_id, "terminal": terminal_id}
     numbers = {
         "received": write_multirange(received),
         "posted": write_multirange(posted),
-        "fresh": write_multirange(fresh),
+        "repeated": write_multirange(repeated),
         "highest": max([last_sequence, *received]),
     }
     clock = {"clock_skew_seconds": clock_skew_seconds, "seen_at": seen_at}

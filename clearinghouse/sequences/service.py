@@ -48,7 +48,18 @@ class TillReport:
             raise InvalidInput("last_sequence counts sequences: number the events too.", code="sequence_incomplete")
         self.refusals: dict[int, ClearinghouseError] = refuse_numbers(batch["events"]) if self.is_numbered else {}
         self.known: Known | None = None
+        self.posted_before = self.find_posted() if self.is_numbered else []
         self.repeated: list[int] = []
+
+    def find_posted(self) -> list[Range]:
+        """Before any event of this batch is posted: one of these numbers that is posted now belongs to two events.
+
+        Afterwards it would be too late: the same batch, sent again by an impatient till, may have been replayed and
+        recorded meanwhile.
+        """
+        assert self.principal.terminal_id is not None
+        with unit_of_work(self.principal.tenant_id) as session:
+            return queries.find(session, self.principal.tenant_id, self.principal.terminal_id).posted
 
     def record(self, settled: Sequence[tuple[object, str]]) -> None:
         """`settled` has the sequence and the outcome of each event that was answered just now.
@@ -59,6 +70,7 @@ class TillReport:
             return
         numbered = [(number, outcome) for number, outcome in settled if is_sequence(number)]
         fresh = [number for number, outcome in numbered if outcome == POSTED]
+        repeated = numbers_within(self.posted_before, fresh)
         assert self.principal.terminal_id is not None
         with unit_of_work(self.principal.tenant_id) as session:
             self.known = queries.record(
@@ -67,12 +79,12 @@ class TillReport:
                 self.principal.terminal_id,
                 received=[number for number, _ in numbered],
                 posted=[number for number, outcome in numbered if outcome != REFUSED],
-                fresh=fresh,
+                repeated=repeated,
                 last_sequence=self.last_sequence,
                 clock_skew_seconds=self.clock_skew_seconds,
                 seen_at=self.received_at,
             )
-        self.repeated += numbers_within(self.known.repeated, fresh)
+        self.repeated += repeated
 
     def show(self) -> dict[str, Any]:
         """The members that the answer to the batch gains."""

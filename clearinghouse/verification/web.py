@@ -22,6 +22,7 @@ from tenants.credentials.rules import DIRECTORY, HQ, READ, REGISTER, TERMINAL
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
+from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, body
 from tenants.verification.service import (
     find_pin,
@@ -59,6 +60,7 @@ def get_wallet(principal: Principal, member_id: str) -> Response:
 @verification.post("/members/<member_id>/wallet/rotate")
 @authenticated(HQ, scope=DIRECTORY)
 @verification.output(WalletSchema)
+@refusals(never={409})
 def post_wallet_rotate(principal: Principal, member_id: str) -> Response:
     """Give a member a new wallet
 
@@ -70,6 +72,7 @@ def post_wallet_rotate(principal: Principal, member_id: str) -> Response:
 @verification.get("/members/<member_id>/wallet/code")
 @authenticated(HQ, scope=DIRECTORY)
 @verification.output(WalletCodeSchema)
+@refusals(also={409})
 def get_wallet_code(principal: Principal, member_id: str) -> Response:
     """The code of now, for a wallet on a web page"""
     return answer(show_code(wallet_code(principal.tenant_id, ids.parse(ids.MEMBER, member_id))))
@@ -78,6 +81,7 @@ def get_wallet_code(principal: Principal, member_id: str) -> Response:
 @verification.get("/members/<member_id>/wallet/code.svg")
 @authenticated(HQ, scope=DIRECTORY)
 @verification.output(FileSchema, content_type=SVG)
+@refusals(also={409})
 def get_wallet_picture(principal: Principal, member_id: str) -> Response:
     """The code of now as a QR code"""
     code = wallet_code(principal.tenant_id, ids.parse(ids.MEMBER, member_id))
@@ -96,6 +100,7 @@ def get_pin(principal: Principal, member_id: str) -> Response:
 @authenticated(HQ, scope=DIRECTORY)
 @body(NewPinSchema)
 @verification.output(PinStateSchema)
+@refusals(never={409})
 def put_pin(principal: Principal, member_id: str, body: dict[str, Any]) -> Response:
     """Set a member's PIN
 
@@ -107,6 +112,7 @@ def put_pin(principal: Principal, member_id: str, body: dict[str, Any]) -> Respo
 @verification.post("/members/<member_id>/pin/unlock")
 @authenticated(HQ, scope=DIRECTORY)
 @verification.output(PinStateSchema)
+@refusals(never={409})
 def post_pin_unlock(principal: Principal, member_id: str) -> Response:
     """Unlock a member's PIN
 
@@ -118,6 +124,7 @@ def post_pin_unlock(principal: Principal, member_id: str) -> Response:
 @verification.delete("/members/<member_id>/pin")
 @authenticated(HQ, scope=DIRECTORY)
 @verification.output(PinStateSchema)
+@refusals(never={409})
 def delete_pin(principal: Principal, member_id: str) -> Response:
     """Remove a member's PIN
 

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from apiflask import APIBlueprint
+from apiflask import APIBlueprint, FileSchema
 from flask import Response, send_file
 
 from settlement.statements.jobs import enqueue_documents
@@ -31,9 +31,15 @@ from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.months import parse_month, show_month
+from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer
 
 settlement = APIBlueprint("settlement", __name__, url_prefix="/v1/settlement", tag="Settlement")
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+CSV = "text/csv"
+A_FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+EXPORTED: dict[int | str, dict[str, Any]] = {200: {"description": "The file", "content": {XLSX: A_FILE, CSV: A_FILE}}}
 
 
 @settlement.get("/windows")
@@ -61,6 +67,7 @@ def show_window(window: Window, day_close_differences: int | None) -> dict[str, 
 @settlement.post("/windows/<month>/close")
 @authenticated(HQ, scope=SETTLEMENT)
 @settlement.output(SettlementSchema)
+@refusals(also={500}, never={404})
 def post_close(principal: Principal, month: str) -> Response:
     """Close a month, net it and publish it
 
@@ -74,6 +81,7 @@ def post_close(principal: Principal, month: str) -> Response:
 @settlement.get("/windows/<month>")
 @authenticated(HQ, scope=(READ, SETTLEMENT))
 @settlement.output(SettlementSchema)
+@refusals(also={409})
 def get_window(principal: Principal, month: str) -> Response:
     """A published month: totals, identities, every position"""
     return answer(show_settlement(principal.tenant_id, parse_month(month)))
@@ -87,6 +95,7 @@ def show_settlement(tenant_id: UUID, month: date) -> dict[str, Any]:
 @settlement.get("/windows/<month>/positions")
 @authenticated(HQ, scope=(READ, SETTLEMENT))
 @settlement.output(PositionsSchema)
+@refusals(also={409})
 def get_positions(principal: Principal, month: str) -> Response:
     """What each store remits or receives"""
     day = parse_month(month)
@@ -98,6 +107,7 @@ def get_positions(principal: Principal, month: str) -> Response:
 @settlement.get("/windows/<month>/flows")
 @authenticated(HQ, scope=(READ, SETTLEMENT))
 @settlement.output(FlowsSchema)
+@refusals(also={409})
 def get_flows(principal: Principal, month: str) -> Response:
     """The issuing x redeeming matrix: its cells that are not zero"""
     document = load_settlement(principal.tenant_id, parse_month(month))
@@ -110,19 +120,23 @@ def get_flows(principal: Principal, month: str) -> Response:
 
 @settlement.get("/windows/<month>/exports/<name>")
 @authenticated(HQ, scope=(READ, SETTLEMENT))
+@settlement.doc(responses=EXPORTED)
+@refusals(also={409})
 def get_export(principal: Principal, month: str, name: str) -> Response:
     """settlement.xlsx, positions.csv or flows.csv"""
     document = load_settlement(principal.tenant_id, parse_month(month))
-    return send_file(render_export(document, name), as_attachment=True)
+    return send_file(render_export(document, name), as_attachment=True, conditional=False)
 
 
 @settlement.get("/windows/<month>/statements/<store>")
 @authenticated(HQ, scope=(READ, SETTLEMENT))
+@settlement.output(FileSchema, content_type="application/pdf")
+@refusals(also={409})
 def get_statement(principal: Principal, month: str, store: str) -> Response:
     """A store's statement as PDF"""
     document = load_settlement(principal.tenant_id, parse_month(month))
     [path] = render_statements(document, principal.tenant_id, {store})
-    return send_file(path, mimetype="application/pdf")
+    return send_file(path, mimetype="application/pdf", conditional=False)
 
 
 @settlement.post("/windows/<month>/documents")

@@ -16,7 +16,7 @@ from apiflask import APIFlask
 from apiflask.scaffold import _annotate
 from flask import Response, request
 from marshmallow import Schema, ValidationError, fields
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from tenants.foundation.database_errors import explain_database_error, first_line
 from tenants.foundation.errors import ClearinghouseError, InvalidInput, Unavailable
@@ -62,7 +62,7 @@ def body(schema: type[Schema], optional: bool = False, parts: str | None = None)
             data = request.get_data(cache=False) or (b"{}" if optional else b"")
             return view(*args, body=load(instance, parse_json(data, parts)), **kwargs)
 
-        _annotate(with_body, body=instance, content_type="application/json")
+        _annotate(with_body, body=instance, content_type="application/json", body_is_optional=optional)
         return with_body  # type: ignore[return-value]
 
     return decorate
@@ -167,7 +167,10 @@ def problem_from_http(error: HTTPException) -> Response:
     detail = error.description or HTTPStatus(status).phrase
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         detail = f"The body is larger than {BODY_BYTES_MAX} bytes; send it in parts."
-    return problem(status, code, detail)
+    response = problem(status, code, detail)
+    if isinstance(error, MethodNotAllowed):
+        response.allow.update(error.valid_methods or ())
+    return response
 
 
 def problem_from_exception(error: Exception) -> Response:

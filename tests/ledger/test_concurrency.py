@@ -247,6 +247,126 @@ def test_redemptions_and_reversals_at_once_lose_no_point(crowd: Crowd, till: Til
     assert till.balance(card)["available"] == 100 - 4 * 2
 
 
+def at_two_stores(network: NetworkForTests, *calls: Callable[[Till], TestResponse]) -> list[TestResponse]:
+    """Every call at once, in turn from a till of store A and of store B."""
+    tills = [network.tills["AB"[place % 2]] for place in range(len(calls))]
+    own = [Crowd(network.app, till).own() for till in tills]
+    answers = at_once(network.app, [partial(call, till) for call, till in zip(calls, own, strict=True)])
+    assert all(isinstance(answer, TestResponse) for answer in answers), answers
+    return answers
+
+
+def place_hold(card: str, points: int) -> Callable[[Till], TestResponse]:
+    return lambda till: till.post("/v1/holds", {"card": card, "order_ref": uuid4().hex, "points": points})
+
+
+def test_two_stores_that_hold_and_redeem_at_once_never_take_more_than_there_is(
+    network: NetworkForTests, till: Till, card: str
+) -> None:
+    till.accrue(card, 10000)
+
+    answers = at_two_stores(network, *[place_hold(card, 30), lambda till: till.redeem(card, 30)] * (THREADS // 2))
+
+    assert outcomes(answers) == {"posted": 3, "insufficient_points": THREADS - 3}
+    redeemed = sum(answer.json["points"] for answer in answers if answer.json.get("kind") == "redemption")
+    balance = till.balance(card)
+    assert (balance["available"], balance["held"], balance["deficit"]) == (10, 90 - redeemed, 0)
+
+
+def test_captures_beside_redemptions_find_what_was_held_for_them(
+    network: NetworkForTests, till: Till, card: str
+) -> None:
+    till.accrue(card, 10000)
+    holds = [place_hold(card, 10)(till).json["hold_id"] for _ in range(4)]
+
+    answers = at_two_stores(
+        network,
+        *[lambda till, h=h: till.post(f"/v1/holds/{h}/capture", {}) for h in holds],
+        *[lambda till: till.redeem(card, 20)] * 4,
+    )
+
+    assert outcomes(answers) == {"posted": 4 + 3, "insufficient_points": 1}
+    balance = till.balance(card)
+    assert (balance["available"], balance["held"]) == (0, 0)
+
+
+def test_a_hold_is_captured_or_voided_by_two_at_once_and_never_both(
+    network: NetworkForTests, till: Till, card: str
+) -> None:
+    till.accrue(card, 10000)
+    left = 100
+    for _ in range(10):
+        hold_id = place_hold(card, 10)(till).json["hold_id"]
+
+        captured, voided = at_two_stores(
+            network,
+            lambda till, h=hold_id: till.post(f"/v1/holds/{h}/capture", {"points": 4}),
+            lambda till, h=hold_id: till.post(f"/v1/holds/{h}/void", {}),
+        )
+
+        assert sorted([captured.status_code, voided.status_code]) == [201, 409]
+        refused = captured if voided.status_code == 201 else voided
+        assert refused.json["code"] == ("hold_voided" if refused is captured else "hold_captured")
+        left -= 4 if captured.status_code == 201 else 0
+    balance = till.balance(card)
+    assert (balance["available"], balance["held"]) == (left, 0)
+
+
+def test_one_batch_sent_twice_at_the_same_moment_is_posted_once_and_counted_once(
+    network: NetworkForTests, crowd: Crowd, till: Till
+) -> None:
+    cards = [network.add_card() for _ in range(20)]
+    sent = 0
+    for _ in range(5):
+        events = accruals(cards, [str(uuid4()) for _ in cards])
+        batch = {"events": [{**event, "sequence": sent + n} for n, event in enumerate(events, 1)]}
+        sent += len(events)
+
+        answers = crowd.call(*[lambda till, b=batch: till.call("POST", "/v1/batches", b)] * 4)
+
+        assert [(a.status_code, a.json["refused"], a.json["repeated_count"]) for a in answers] == [(200, 0, 0)] * 4
+        assert sum(answer.json["posted"] for answer in answers) == len(cards)
+        ids = {tuple(result["transfer"]["transfer_id"] for result in answer.json["results"]) for answer in answers}
+        assert len(ids) == 1
+    told = till.call("GET", "/v1/sequences").json
+    assert (told["received_count"], told["missing_count"], told["repeated_count"]) == (sent, 0, 0)
+
+
+RETURNS: list[tuple[dict[str, Any], str, set[str]]] = [
+    ({"amount": 4000}, "amount", {"more_than_left"}),
+    ({"points": 40}, "points", {"more_than_left"}),
+    ({}, "amount", {"already_reversed"}),
+    ({"lines": [{"line": "1", "amount": 4000}]}, "amount", {"more_than_left"}),
+]
+
+
+@pytest.mark.parametrize(("part", "measure", "codes"), RETURNS)
+def test_returns_in_two_stores_at_once_never_give_back_more_than_the_sale(
+    network: NetworkForTests, till: Till, card: str, part: dict[str, Any], measure: str, codes: set[str]
+) -> None:
+    sale = till.accrue(card, 10000, lines=[{"line": "1", "amount": 10000}]).json
+
+    answers = at_two_stores(network, *[lambda till: till.reverse(sale["transfer_id"], **part)] * THREADS)
+
+    posted = [answer.json for answer in answers if answer.status_code == 201]
+    assert {answer.json["code"] for answer in answers if answer.status_code != 201} == codes
+    most = {"amount": 10000, "points": 100}[measure]
+    assert sum(each[measure] for each in posted) == (most if not part else most * 8 // 10)
+    assert till.balance(card)["available"] == 100 - sum(each["points"] for each in posted)
+
+
+def test_returns_of_a_redemption_in_two_stores_at_once_never_give_back_more_than_was_redeemed(
+    network: NetworkForTests, till: Till, card: str
+) -> None:
+    till.accrue(card, 10000)
+    redemption = till.redeem(card, 100).json
+
+    answers = at_two_stores(network, *[lambda till: till.reverse(redemption["transfer_id"], points=30)] * THREADS)
+
+    assert outcomes(answers) == {"posted": 3, "more_than_left": THREADS - 3}
+    assert till.balance(card)["available"] == 90
+
+
 def test_a_month_closed_under_load_holds_every_acknowledged_transfer_in_one_window(
     app: APIFlask, network: NetworkForTests, crowd: Crowd
 ) -> None:

@@ -372,6 +372,13 @@ def test_an_event_of_no_known_kind_is_refused(till: Till, card: str, kind: Any) 
     assert [result["problem"]["code"] for result in answer.json["results"]] == ["invalid_kind"] * 2
 
 
+def test_a_method_that_a_route_lacks_is_answered_with_those_it_has(till: Till) -> None:
+    answer = till.call("GET", "/v1/accruals")
+
+    assert answer.status_code == 405
+    assert answer.allow == {"POST", "OPTIONS"}
+
+
 ROUTE_CASES = [
     ("GET", "/v1/accruals", 405, "method_not_allowed"),
     ("DELETE", "/v1/accruals", 405, "method_not_allowed"),

@@ -15,7 +15,6 @@ from tenants.foundation import ids
 from tenants.foundation.config import Settings
 from tests.conftest import NetworkForTests, Till
 from tests.directory.routes import a_path
-from tests.pos.test_openapi import assert_conforms
 from tests.verification.conftest import Redeemer
 
 BODIES = {
@@ -82,12 +81,12 @@ def test_a_stranger_finds_no_member_and_no_card(
     assert redeemer.pin_state() == ("not_set", 0)
 
 
-def test_the_answers_conform_to_their_schemas(app: APIFlask, redeemer: Redeemer, till: Till) -> None:
+def test_those_who_may_are_answered(app: APIFlask, redeemer: Redeemer) -> None:
     values = {"member_id": redeemer.path.rpartition("/")[2], "number": redeemer.card}
     for method, rule in routes(app):
         if not rule.endswith(".svg"):
             answer = call(right_caller(redeemer.network, rule), method, rule, a_path(rule, values))
-            assert_conforms(app, method, rule, answer)
+            assert answer.status_code == 200, (method, rule, answer.json)
 
 
 def test_the_picture_of_a_code_is_an_svg(redeemer: Redeemer) -> None:

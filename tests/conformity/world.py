@@ -1,0 +1,126 @@
+"""A network with something of everything, so that requests which are made up can name what there is."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from apiflask import APIFlask
+from schemathesis import Case
+
+from settlement.windows.service import close_month
+from tenants.credentials.service import HQ, TERMINAL, create_credential
+from tenants.foundation import clock, ids
+from tenants.foundation.months import parse_month
+from tests.conftest import NetworkForTests, new_network
+
+TOKEN = "tok_of_a_card"
+
+
+@dataclass
+class World:
+    """`known` has values for parameters of paths and queries and for fields of bodies, by name."""
+
+    network: NetworkForTests
+    known: dict[str, list[Any]]
+
+    def headers(self, case: Case) -> dict[str, str]:
+        """With a key that may do this."""
+        security = case.operation.definition.raw.get("security", ())
+        roles = sorted({role for requirement in security for role in requirement})
+        keys = {HQ: self.network.hq_key, TERMINAL: self.network.tills["A"].key}
+        return {"Authorization": f"Bearer {keys[chance_of(case).choice(roles)]}"} if roles else {}
+
+    def fill_in(self, case: Case) -> None:
+        """What there is, in three of four requests that are meant to be right."""
+        assert case.meta is not None
+        chance = chance_of(case)
+        if not case.meta.generation.mode.is_positive or chance.random() < 0.25:
+            return
+        for part in (case.path_parameters, case.query, case.body):
+            for name in part if isinstance(part, dict) else ():
+                if name in self.known:
+                    part[name] = chance.choice(self.known[name])
+
+
+def chance_of(case: Case) -> random.Random:
+    """The same for the same case, so that Hypothesis can try it again."""
+    content = repr((case.path_parameters, case.query, case.body))
+    return random.Random(zlib.crc32(content.encode("utf-8", "replace")))
+
+
+def make_world(app: APIFlask) -> World:
+    network = new_network(app)
+    for code in "AB":
+        network.add_till(code)
+    till = network.tills["A"]
+    card, other, blocked = (network.add_card() for _ in range(3))
+    sale = till.accrue(card, 100_000, occurred_at="2026-01-10T12:00:00Z")
+    close_month(network.tenant_id, parse_month("2026-01"), "test")
+    till.accrue(card, 100_000)
+    redemption = till.redeem(card, 5)
+    hold = till.post("/v1/holds", {"card": card, "order_ref": "h1", "points": 10})
+    network.hq("POST", f"/v1/cards/{blocked}/block")
+    network.hq("POST", f"/v1/cards/{card}/payment-tokens", {"token": TOKEN})
+    members = network.hq("GET", "/v1/members").json["members"]
+    known = {
+        "number": [card, other, blocked],
+        "card": [card, other, blocked],
+        "token": [TOKEN],
+        "payment_token": [TOKEN],
+        "hold_id": [hold.json["hold_id"], unknown(ids.HOLD)],
+        "transfer_id": [sale.json["transfer_id"], redemption.json["transfer_id"], unknown(ids.TRANSFER)],
+        "member_id": [*(member["member_id"] for member in members), unknown(ids.MEMBER)],
+        "into": [*(member["member_id"] for member in members), unknown(ids.MEMBER)],
+        "key_id": [*spare_keys(network), unknown(ids.KEY)],
+        "terminal_id": [ids.show(ids.TERMINAL, till.terminal_id), unknown(ids.TERMINAL)],
+        "batch_id": [a_card_batch(network), unknown(ids.CARD_BATCH)],
+        "code": ["A", "B", "C"],
+        "store": ["A", "B", "C"],
+        "participant": ["A", "C"],
+        "month": ["2026-01", "2026-02", "2026-03"],
+        "name": ["settlement.xlsx", "positions.csv", "flows.csv"],
+        "business_date": ["2026-01-10", clock.now().date().isoformat()],
+        "currency": ["USD"],
+        "occurred_at": ["2026-02-01T10:00:00Z", clock.now().isoformat()],
+        "effective_from": [(clock.now() + timedelta(days=1)).isoformat()],
+        "base_rate": ["1.5"],
+        "redemption_value": ["100"],
+        "maximum_share": ["0.5"],
+        "expiry_policy": ["P6M", "P90D", "never"],
+        "velocity_limits": [{"member": {"day": {"count": 5}}}],
+        "events": [list(events(card)), [{**event, "sequence": n} for n, event in enumerate(events(card), 1)]],
+    }
+    return World(network, known)
+
+
+def unknown(prefix: str) -> str:
+    return ids.show(prefix, ids.new_id())
+
+
+def spare_keys(network: NetworkForTests) -> Iterator[str]:
+    """Keys that nobody uses: they may be revoked."""
+    for role, terminal_id in ((HQ, None), (TERMINAL, network.tills["B"].terminal_id)):
+        credential, _ = create_credential(network.tenant_id, role, "spare", terminal_id)
+        yield ids.show(ids.KEY, credential.credential_id)
+
+
+def a_card_batch(network: NetworkForTests) -> str:
+    headers = {"Authorization": f"Bearer {network.hq_key}", "Idempotency-Key": "cards"}
+    batch = network.app.test_client().post("/v1/card-batches", json={"count": 3, "label": "x"}, headers=headers)
+    return batch.json["batch_id"]
+
+
+def events(card: str) -> Iterator[dict[str, Any]]:
+    for kind, fields in (
+        ("accrual", {"card": card, "order_ref": "e1", "amount": 999}),
+        ("redemption", {"card": card, "order_ref": "e1", "points": 3}),
+        ("reversal", {"original_order_ref": "e1", "original_kind": "accrual"}),
+        ("hold", {"card": card, "order_ref": "e2", "points": 10**9}),
+        ("nothing", {}),
+    ):
+        yield {"kind": kind, "idempotency_key": f"event of kind {kind}".replace(" ", "-"), **fields}
