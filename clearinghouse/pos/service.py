@@ -62,8 +62,7 @@ EVENT_SCOPES = {
 
 def post_one(principal: Principal, kind: str, body: dict[str, Any], key: str) -> PostingResult:
     """Raises the refusal as an error."""
-    [result] = posting.ledger().post(principal.tenant_id, [event_of(principal, kind, body, key)])
-    outcome = settle(result)
+    [outcome] = post_events(principal.tenant_id, [event_of(principal, kind, body, key)])
     if isinstance(outcome, ClearinghouseError):
         raise outcome
     return outcome

@@ -20,7 +20,6 @@ from tenants.foundation import ids
 from tenants.foundation.config import Settings, load_settings
 from tenants.foundation.database import normal_url
 from tests.conftest import NetworkForTests, Till
-from tests.pos.test_openapi import assert_conforms
 from tests.webhooks.conftest import Receiver, deliveries_of, let_time_pass, make_webhook, run_workers
 
 NOBODYS = {"webhook_id": ids.show(ids.WEBHOOK, uuid4()), "delivery_id": ids.show(ids.DELIVERY, uuid4())}
@@ -433,32 +432,29 @@ def test_the_secret_is_in_no_answer_but_those_that_make_it_and_not_in_the_databa
     assert "secret" not in network.hq("GET", path).json
 
 
-def test_answers_conform_to_their_schemas(
-    app: APIFlask, network: NetworkForTests, till: Till, card: str, receiver: Receiver, to_private: None,
-    empty_queues: None,
-) -> None:  # fmt: skip
+def test_every_call_answers(
+    network: NetworkForTests, till: Till, card: str, receiver: Receiver, to_private: None, empty_queues: None
+) -> None:
+    """As the document says: tests/conftest.py compares every answer with it."""
     made = network.hq("POST", "/v1/webhooks", {"url": receiver.url})
     till.accrue(card, 100)
     path = f"/v1/webhooks/{made.json['webhook_id']}"
     ping = network.hq("POST", f"{path}/ping")
     run_workers()
     one = f"/v1/webhook-deliveries/{ping.json['delivery_id']}"
+    calls = [
+        ("GET", one),
+        ("POST", f"{one}/redeliver"),
+        ("POST", f"{path}/rotate-secret"),
+        ("GET", f"{path}/deliveries"),
+        ("GET", path),
+        ("PATCH", path),
+        ("DELETE", path),
+    ]
 
-    assert_conforms(app, "POST", "/v1/webhooks", made)
-    assert_conforms(app, "GET", "/v1/webhooks", network.hq("GET", "/v1/webhooks"))
-    assert_conforms(app, "POST", "/v1/webhooks/<webhook_id>/ping", ping)
-    assert_conforms(app, "GET", "/v1/webhook-deliveries/<delivery_id>", network.hq("GET", one))
-    redelivery = network.hq("POST", f"{one}/redeliver")
-    assert_conforms(app, "POST", "/v1/webhook-deliveries/<delivery_id>/redeliver", redelivery)
-    for method, rest in [
-        ("POST", "/rotate-secret"),
-        ("GET", "/deliveries"),
-        ("GET", ""),
-        ("PATCH", ""),
-        ("DELETE", ""),
-    ]:
-        answer = network.hq(method, path + rest, {} if method == "PATCH" else None)
-        assert_conforms(app, method, f"/v1/webhooks/<webhook_id>{rest}", answer)
+    answers = [network.hq(method, url, {} if method == "PATCH" else None) for method, url in calls]
+
+    assert {answer.status_code for answer in (made, ping, *answers)} <= {200, 201, 202}
 
 
 @pytest.fixture
