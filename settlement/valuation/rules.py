@@ -26,8 +26,16 @@ Flags = NDArray[np.bool_]
 YOUNG_BELOW = 0.5
 # Standard errors to each side of the estimate: nine outcomes in ten, if the error is normal.
 RANGE_ERRORS = 1.645
+# Months in which points that never expire come to a stated final rate.
+STATED_MONTHS_MAX = 12
 
 CLOSED, CHAIN_LADDER, CAPE_COD = "closed", "chain ladder", "Cape Cod"
+
+
+class FinalRateMissing(Conflict):
+    """Nobody has seen how the redemptions of some points end, and nobody has stated it."""
+
+    code = "final_rate_missing"
 
 
 @dataclass(frozen=True)
@@ -70,15 +78,15 @@ class Development:
     """How redemptions grow from each age to the next, in all months of issue together.
 
     `factors[k]` leads from age k to k + 1, `variances[k]` is Mack's sigma squared of it, `weights[k]` the points that
-    it was seen in. `from_nothing[k]`: redemptions begin after age k, so that no factor can lead there. A last factor
-    that is `stated` leads from the oldest age seen to the end.
+    it was seen in. `from_nothing[k]`: redemptions begin after age k, so that no factor can lead there. Of the factors
+    the last `stated_steps` have not been seen, but follow from a stated final rate.
     """
 
     factors: Floats
     variances: Floats
     weights: Floats
     from_nothing: Flags
-    is_last_stated: bool
+    stated_steps: int
 
     @property
     def steps(self) -> int:
@@ -141,8 +149,8 @@ def project(
     """Chain ladder with Mack's standard errors, and Cape Cod for cohorts that are still young.
 
     `final_rate` is the ultimate redemption rate of the oldest cohort whose life is longer than what has been seen;
-    raises `Conflict` where there is one and no rate was stated. `recent`: each step as the newest so many cohorts
-    have taken it, not all.
+    raises `FinalRateMissing` where there is one and no rate was stated. `recent`: each step as the newest so many
+    cohorts have taken it, not all.
     """
     development = develop(triangle, final_rate, recent)
     ages, issued, latest = np.array(triangle.ages), np.array(triangle.issued, float), latest_of(triangle)
@@ -185,7 +193,7 @@ def latest_of(triangle: Triangle) -> Floats:
 
 
 def develop(triangle: Triangle, final_rate: Decimal | None, recent: int | None = None) -> Development:
-    """Volume-weighted factors of the steps that some cohort has been seen to take, then the stated one if needed."""
+    """Volume-weighted factors of the steps that some cohort has been seen to take, then stated ones if needed."""
     redeemed = square(triangle.redeemed)
     seen = ~np.isnan(redeemed[:, 1:]) & steps_in_life(triangle, redeemed.shape[1] - 1)
     if recent is not None:
@@ -196,32 +204,33 @@ def develop(triangle: Triangle, final_rate: Decimal | None, recent: int | None =
     reached = np.where(seen, after, 0.0).sum(axis=0)
     factors = np.divide(reached, weights, out=np.ones(steps), where=weights > 0)
     variances = mack_variances(np.where(seen, before, 0.0), np.where(seen, after, 0.0), factors)
-    development = Development(factors, variances, weights, (weights <= 0) & (reached > 0), False)
+    development = Development(factors, variances, weights, (weights <= 0) & (reached > 0), 0)
     oldest = next((i for i, life in enumerate(triangle.lives) if life > steps and triangle.issued[i] > 0), None)
-    return development if oldest is None else with_stated_step(triangle, development, oldest, final_rate)
+    return development if oldest is None else with_stated_end(triangle, development, oldest, final_rate)
 
 
-def with_stated_step(
+def with_stated_end(
     triangle: Triangle, development: Development, oldest: int, final_rate: Decimal | None
 ) -> Development:
-    """One more step, that brings cohort `oldest` to `final_rate` of the points it has issued."""
+    """More steps, that bring cohort `oldest` to `final_rate` of the points issued, by as many points each month."""
     if final_rate is None:
-        raise Conflict(
+        raise FinalRateMissing(
             f"Points issued in {triangle.cohorts[oldest]:%Y-%m} can still be used at an age of more than "
             f"{development.steps} months, and no month of issue has been seen that old. State the part of its points "
-            "that will be redeemed in the end (--final-rate 0.8, or final_rate in HTTP).",
-            code="final_rate_missing",
+            "that will be redeemed in the end: --final-rate 0.8, or ?final_rate=0.8."
         )
-    ages_left = np.arange(development.steps) >= triangle.ages[oldest]
-    reached = triangle.redeemed[oldest][-1] * float(np.prod(development.factors[ages_left]))
+    months = min(triangle.lives[oldest] - development.steps, STATED_MONTHS_MAX)
+    is_ahead = np.arange(development.steps) >= triangle.ages[oldest]
+    reached = triangle.redeemed[oldest][-1] * float(np.prod(development.factors[is_ahead]))
     wanted = float(final_rate) * triangle.issued[oldest]
-    factor = max(wanted / reached, 1.0) if reached > 0 else 1.0
+    growth = max(wanted / reached, 1.0) if reached > 0 else 1.0
+    points = np.linspace(1.0, growth, months + 1)
     return Development(
-        np.append(development.factors, factor),
-        np.append(development.variances, 0.0),
-        np.append(development.weights, np.inf),
-        np.append(development.from_nothing, reached <= 0),
-        True,
+        np.append(development.factors, points[1:] / points[:-1]),
+        np.append(development.variances, np.zeros(months)),
+        np.append(development.weights, np.full(months, np.inf)),
+        np.append(development.from_nothing, np.full(months, reached <= 0)),
+        months,
     )
 
 
@@ -272,7 +281,7 @@ def growth_to_end(factors: Floats) -> Floats:
 
 
 def growth_from_start(factors: Floats) -> Floats:
-    growth: Floats = np.cumprod(np.hstack([np.ones((len(factors), 1)), factors]), axis=1)
+    growth: Floats = np.multiply.accumulate(np.hstack([np.ones((len(factors), 1)), factors]), axis=1)
     return growth
 
 

@@ -76,15 +76,19 @@ def test_chain_ladder_gives_macks_published_reserves_and_standard_errors() -> No
     assert projection.development.factors == pytest.approx(factors, abs=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore")  # The package's own.
 def test_the_package_chainladder_agrees_if_it_is_installed() -> None:
     chainladder = pytest.importorskip("chainladder")
-    model = chainladder.MackChainladder().fit(
-        chainladder.Development(sigma_interpolation="mack").fit_transform(chainladder.load_sample("genins"))
-    )
+    sample = chainladder.load_sample("genins")
+    development = chainladder.Development(sigma_interpolation="mack").fit_transform(sample)
+    mack = chainladder.MackChainladder().fit(development)
+    exposure = sample.latest_diagonal * 0 + 10**8
+    cape_cod = chainladder.CapeCod().fit(development, sample_weight=exposure)
 
-    projection = project(triangle_of(TAYLOR_ASHE), young_below=0)
+    by_ladder, by_exposure = (project(triangle_of(TAYLOR_ASHE), young_below=young) for young in (0, 2))
 
-    assert projection.total_error == pytest.approx(float(model.total_mack_std_err_.iloc[0, 0]), rel=1e-9)
+    assert by_ladder.total_error == pytest.approx(float(mack.total_mack_std_err_.iloc[0, 0]), rel=1e-9)
+    assert by_exposure.ultimates == pytest.approx(cape_cod.ultimate_.values[0, 0, :, 0], rel=1e-9)
 
 
 def test_cape_cod_spreads_the_rate_of_all_cohorts_over_the_points_issued() -> None:
@@ -142,7 +146,13 @@ def test_the_stated_rate_is_that_of_the_oldest_cohort_without_an_end() -> None:
     projection = project(triangle, Decimal("0.8"), young_below=0)
 
     assert projection.ultimates == pytest.approx([80, 96])
-    assert projection.development.is_last_stated
+    assert projection.development.stated_steps == 12
+
+
+def test_the_stated_end_is_reached_by_as_many_points_a_month_when_the_points_expire() -> None:
+    projection = project(triangle_of([(10, 20), (12,)], issued=100, life=4), Decimal("0.8"), young_below=0)
+
+    assert projection.paths[0] == pytest.approx([20, 20, 40, 60, 80])
 
 
 def test_without_any_redemption_the_stated_rate_is_expected() -> None:
