@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from settlement.valuation.assumptions import BREAKAGE_TO, HEAD_OFFICE, Assumptions
-from settlement.valuation.service import back_tests, value_month
+from settlement.valuation.service import back_tests, export_valuation, value_month
 from settlement.valuation.show import back_test_as_json, print_valuation, show_back_test, valuation_as_json
 from tenants.foundation.console import DECIMAL, err, json_option, network_option, print_rows, with_app
 from tenants.foundation.months import parse_month
@@ -95,3 +95,17 @@ def backtest(network: str, month: str | None, assumptions: Assumptions, as_json:
         tests = back_tests(tenant_id, parse_month(month) if month else None, assumptions)
     shown = back_test_as_json if as_json else show_back_test
     print_rows([shown(test) for test in tests], as_json, "Redemptions expected and come, in points")
+
+
+@valuation.command()
+@network_option
+@month_option
+@assumption_options
+@json_option
+@with_app
+def export(network: str, month: str | None, assumptions: Assumptions, as_json: bool) -> None:
+    """Write a PDF and an XLSX of a valuation with its triangle, assumptions and back-test."""
+    tenant_id = find_network_id(network)
+    with err.status("valuing"):
+        paths = export_valuation(tenant_id, parse_month(month) if month else None, assumptions)
+    print_rows([{"file": str(path)} for path in paths], as_json)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID
 
+from settlement.statements.service import output_folder
 from settlement.valuation.assumptions import HEAD_OFFICE, Assumptions, check_assumptions
 from settlement.valuation.documents import Reconciliation, Valuation
+from settlement.valuation.pdf import write_valuation_pdf
 from settlement.valuation.queries import Movements, movements_through
 from settlement.valuation.rules import (
     BackTest,
@@ -23,6 +26,7 @@ from settlement.valuation.rules import (
     triangle_at,
     value_cohorts,
 )
+from settlement.valuation.xlsx import write_valuation_xlsx
 from settlement.windows.service import get_published_window, list_windows
 from settlement.windows.tables import Window
 from tenants.foundation.database import unit_of_work
@@ -147,3 +151,14 @@ def back_tests(tenant_id: UUID, month: date | None, assumptions: Assumptions) ->
         except FinalRateMissing:
             continue
     return tests
+
+
+def export_valuation(tenant_id: UUID, month: date | None, assumptions: Assumptions) -> list[Path]:
+    """Written anew each time, as the assumptions may be others."""
+    valuation = value_month(tenant_id, month, assumptions)
+    tests = back_tests(tenant_id, valuation.month, assumptions)
+    folder = output_folder(valuation.network_code, valuation.month)
+    paths = [folder / "valuation.pdf", folder / "valuation.xlsx"]
+    for path, write in zip(paths, (write_valuation_pdf, write_valuation_xlsx), strict=True):
+        write(valuation, tests, path)
+    return paths

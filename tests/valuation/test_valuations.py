@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,3 +239,10 @@ def test_networks_stay_apart(valued: NetworkForTests, network: NetworkForTests) 
 
     assert own.total("issued") == 70
     assert check_ledger(network.tenant_id) == []
+
+
+def test_the_export_writes_a_pdf_and_a_workbook(run: Callable[..., str]) -> None:
+    paths = [Path(row["file"]) for row in json.loads(run("export", "-m", "2026-05", "--json"))]
+
+    assert [path.name for path in paths] == ["valuation.pdf", "valuation.xlsx"]
+    assert [path.read_bytes()[:4] for path in paths] == [b"%PDF", b"PK\x03\x04"]
