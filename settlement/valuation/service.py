@@ -33,6 +33,7 @@ from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, IntegrityFailure
 from tenants.foundation.months import add_months, show_month
 from tenants.networks.service import get_network
+from tenants.networks.tables import Network
 
 
 def value_month(tenant_id: UUID, month: date | None, assumptions: Assumptions) -> Valuation:
@@ -43,6 +44,13 @@ def value_month(tenant_id: UUID, month: date | None, assumptions: Assumptions) -
     """
     check_assumptions(assumptions)
     windows, movements = load_movements(tenant_id, month)
+    with unit_of_work(tenant_id):
+        network = get_network(tenant_id)
+    return value(network, windows, movements, assumptions)
+
+
+def value(network: Network, windows: Sequence[Window], movements: Movements, assumptions: Assumptions) -> Valuation:
+    """At the end of the last of `windows`."""
     newest = windows[-1]
     triangle = triangle_of(movements, newest.month)
     projection = project(triangle, assumptions.final_rate, assumptions.recent)
@@ -51,8 +59,6 @@ def value_month(tenant_id: UUID, month: date | None, assumptions: Assumptions) -
     cost_per_point = newest.redemption_rate if assumptions.cost_per_point is None else assumptions.cost_per_point
     prices = prices_of(triangle.cohorts, windows, assumptions.price_per_point)
     before = value_before(movements.cells, newest.month, assumptions)
-    with unit_of_work(tenant_id):
-        network = get_network(tenant_id)
     assert newest.published_at is not None
     return Valuation(
         network.code,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -22,7 +24,7 @@ from settlement.valuation.service import back_tests, value_month
 from settlement.windows.service import close_month
 from tenants.foundation.config import Settings
 from tenants.foundation.errors import Conflict, IntegrityFailure
-from tests.conftest import NetworkForTests
+from tests.conftest import ROOT, NetworkForTests
 from tests.pos.test_openapi import assert_conforms
 
 MONTHS = [date(2026, month, 1) for month in range(1, 6)]
@@ -246,3 +248,9 @@ def test_the_export_writes_a_pdf_and_a_workbook(run: Callable[..., str]) -> None
 
     assert [path.name for path in paths] == ["valuation.pdf", "valuation.xlsx"]
     assert [path.read_bytes()[:4] for path in paths] == [b"%PDF", b"PK\x03\x04"]
+
+
+def test_a_worker_of_the_http_server_does_not_carry_the_method() -> None:
+    check = "import cli, sys; sys.exit('numpy' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
