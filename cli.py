@@ -17,6 +17,7 @@ import click
 from apiflask import APIFlask
 
 from clearinghouse.app import create_app
+from settlement.valuation.web import valuations
 from settlement.windows.web import settlement
 from tenants.foundation.config import load_settings
 from tenants.foundation.console import err
@@ -46,6 +47,7 @@ COMMANDS = {
     "expire": "clearinghouse.expiry.commands:expire",
     "window": "settlement.windows.commands:window",
     "settlement": "settlement.statements.commands:settlement",
+    "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
 }
 
@@ -68,7 +70,7 @@ class LazyGroup(click.Group):
 
 
 def make_app() -> APIFlask:
-    return create_app(load_settings(), [settlement])
+    return create_app(load_settings(), [settlement, valuations])
 
 
 def make_http_app() -> APIFlask:

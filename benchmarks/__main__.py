@@ -19,12 +19,13 @@ from benchmarks.importing import measure_import
 from benchmarks.posting import measure_posting, seed
 from benchmarks.report import Report, aims, machine, measurements
 from benchmarks.till import measure_calls
+from benchmarks.valuation import measure_valuation
 from benchmarks.world import World, fresh_world, make_network, populate
 from tenants.foundation import clock
 from tenants.foundation.console import err, print_fields, print_rows
 from tenants.foundation.months import month_of
 
-SUBJECTS = ("posting", "http", "batches", "till", "import", "close")
+SUBJECTS = ("posting", "http", "batches", "till", "import", "close", "valuation")
 
 
 def parse_sizes(context: click.Context, option: click.Parameter, value: str) -> list[int]:
@@ -49,7 +50,7 @@ def parse_sizes(context: click.Context, option: click.Parameter, value: str) -> 
 def main(
     subjects: tuple[str, ...], seconds: int, postings: list[int], workers: int, threads: int, as_json: bool
 ) -> None:
-    """Measure SUBJECTS, by default all: posting, http, batches, till, import, close."""
+    """Measure SUBJECTS, by default all: posting, http, batches, till, import, close, valuation."""
     wanted = set(subjects or SUBJECTS)
     report = Report()
     with fresh_world() as world:
@@ -61,6 +62,8 @@ def main(
         if "close" in wanted:
             say(f"generating and closing months of {', '.join(map(str, postings))} million postings")
             report.closings = measure_closings(world, postings)
+        if "valuation" in wanted:
+            report.valuation_milliseconds = measure_valuation()
         show(report, {**machine(world), "http": f"{workers} workers of {threads} threads"}, as_json)
 
 

@@ -31,6 +31,7 @@ class Report:
     calls: list[CallRun] = field(default_factory=list)
     importing: ImportRun | None = None
     closings: list[ClosingRun] = field(default_factory=list)
+    valuation_milliseconds: float | None = None
 
     @property
     def http_maximum(self) -> float:
@@ -58,6 +59,7 @@ def measurements(report: Report) -> list[Row]:
         *call_rows(report),
         *import_rows(report),
         *closing_rows(report),
+        *valuation_rows(report),
     ]
 
 
@@ -137,6 +139,12 @@ def closing_rows(report: Report) -> list[Row]:
     ]
 
 
+def valuation_rows(report: Report) -> list[Row]:
+    if report.valuation_milliseconds is None:
+        return []
+    return [row("(g) valuation beyond its query", report.valuation_milliseconds, "ms", "36 months of issue")]
+
+
 def aims(report: Report) -> list[Row]:
     """Only those whose figures were measured."""
     rows = []
@@ -154,6 +162,8 @@ def aims(report: Report) -> list[Row]:
         rows.append(at_most("import (d), s", report.importing.seconds, 60))
     for closing in report.closings:
         rows.append(at_most(f"close {closing.millions} M (e) / bare sum", closing.times_bare, 3.0))
+    if report.valuation_milliseconds is not None:
+        rows.append(at_most("valuation (g), ms", report.valuation_milliseconds, 100))
     if report.memory:
         rows.append(at_most("largest HTTP worker, RSS, MB", max(worker.rss for worker in report.memory), 150))
     return rows

@@ -29,6 +29,7 @@ from clearinghouse.app import create_app
 from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
 from clearinghouse.programme.rules import Terms
+from settlement.valuation.web import valuations
 from settlement.windows.web import settlement
 from tenants.credentials.service import TERMINAL, create_credential
 from tenants.foundation import embedded
@@ -74,7 +75,7 @@ def a_database(server_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def app(settings: Settings) -> APIFlask:
-    app = create_app(settings, [settlement])
+    app = create_app(settings, [settlement, valuations])
     with app.app_context():
         set_up_database()
     app.extensions["answer_checks"] = checks = AnswerChecks(app)

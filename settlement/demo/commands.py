@@ -11,6 +11,9 @@ from settlement.demo.service import NETWORK, is_published, prepare_demo, publish
 from settlement.statements.documents import SettlementDocument
 from settlement.statements.service import load_settlement, output_folder, render_exports, render_statements
 from settlement.statements.show import print_settlement
+from settlement.valuation.assumptions import Assumptions
+from settlement.valuation.service import export_valuation, value_month
+from settlement.valuation.show import print_cohorts
 from settlement.windows.service import count_day_close_differences
 from settlement.windows.tables import Window
 from tenants.foundation.console import err, out, print_rows, progress, with_app
@@ -20,6 +23,7 @@ NEXT = """[bold]Next[/bold]
   make serve                                                  serve the API; http://127.0.0.1:8080/docs/
   .venv/bin/clearinghouse window list -n demo                 every month
   .venv/bin/clearinghouse settlement show -n demo -m {month}  this settlement again
+  .venv/bin/clearinghouse valuation show -n demo              what the points will cost
   .venv/bin/clearinghouse ledger check -n demo                recompute everything
   .venv/bin/clearinghouse --help                              all commands"""
 
@@ -37,6 +41,9 @@ def demo() -> None:
     render_documents(document, tenant_id)
     out.print()
     print_settlement(document, count_day_close_differences(tenant_id, document.month), False)
+    out.print()
+    print_cohorts(value_month(tenant_id, document.month, Assumptions()))
+    export_valuation(tenant_id, document.month, Assumptions())
     out.print()
     print_files(document)
     out.print(NEXT.format(month=show_month(document.month)), soft_wrap=True)
@@ -74,5 +81,5 @@ def render_documents(document: SettlementDocument, tenant_id: UUID) -> None:
 def print_files(document: SettlementDocument) -> None:
     folder = output_folder(NETWORK.code, document.month)
     out.print("[bold]Files[/bold]")
-    for name in ("settlement.xlsx", "positions.csv", "flows.csv", "statements/"):
+    for name in ("settlement.xlsx", "positions.csv", "flows.csv", "valuation.pdf", "valuation.xlsx", "statements/"):
         out.print(f"  {folder / name}", soft_wrap=True)

@@ -92,9 +92,21 @@ EARLIER_NOTE = "Earlier: events of earlier months that arrived after those month
 
 def write_statement_pdf(statement: StatementDocument, path: Path) -> None:
     """The same statement gives the same bytes. Raises `Unavailable` when the file system refuses."""
-    content = BytesIO()
     settlement, line = statement.settlement, statement.line
     month = f"{settlement.month:%B %Y}"
+    write_pdf(
+        story_of(statement),
+        path,
+        footer=f"{month} · {line.store_code} {line.store_name} · {settlement.network_name}",
+        title=f"Settlement statement {month}, {line.store_code} {line.store_name}",
+        author=settlement.network_name,
+        subject=f"{line.participant_name}, {month}",
+    )
+
+
+def write_pdf(story: list[Flowable], path: Path, *, footer: str, title: str, author: str, subject: str) -> None:
+    """A4 pages with a footer that numbers them."""
+    content = BytesIO()
     template = SimpleDocTemplate(
         content,
         pagesize=A4,
@@ -102,14 +114,13 @@ def write_statement_pdf(statement: StatementDocument, path: Path) -> None:
         rightMargin=MARGIN - 6,
         topMargin=MARGIN - 12,
         bottomMargin=MARGIN + 4,
-        title=f"Settlement statement {month}, {line.store_code} {line.store_name}",
-        author=settlement.network_name,
-        subject=f"{line.participant_name}, {month}",
+        title=title,
+        author=author,
+        subject=subject,
         creator="clearinghouse",
         invariant=1,
     )
-    footer = f"{month} · {line.store_code} {line.store_name} · {settlement.network_name}"
-    template.build(story_of(statement), canvasmaker=partial(NumberedCanvas, footer=footer))
+    template.build(story, canvasmaker=partial(NumberedCanvas, footer=footer))
     put_in_place(path, content.getvalue())
 
 
@@ -171,10 +182,9 @@ def heading(statement: StatementDocument) -> list[Flowable]:
         "Closed at": f"{closed_at:%Y-%m-%d %H:%M} {settlement.time_zone}",
         "Currency": settlement.currency,
     }
-    top = [[paragraph(settlement.network_name, NETWORK), paragraph("Monthly settlement statement", KIND)]]
     cells = [[paragraph(name, NOTE) for name in facts], [paragraph(value, TEXT) for value in facts.values()]]
     return [
-        Table(top, [WIDTH * 0.62, WIDTH * 0.38], style=[*FLUSH, ("LINEBELOW", (0, 0), (-1, -1), 0.8, ACCENT)]),
+        title_line(settlement.network_name, "Monthly settlement statement"),
         Spacer(0, 10),
         paragraph(f"{line.store_code} · {line.store_name}", STORE),
         Spacer(0, 6),
@@ -182,10 +192,18 @@ def heading(statement: StatementDocument) -> list[Flowable]:
     ]
 
 
+def title_line(network_name: str, kind: str) -> Table:
+    cells = [[paragraph(network_name, NETWORK), paragraph(kind, KIND)]]
+    return Table(cells, [WIDTH * 0.62, WIDTH * 0.38], style=[*FLUSH, ("LINEBELOW", (0, 0), (-1, -1), 0.8, ACCENT)])
+
+
 def amount_band(statement: StatementDocument) -> Table:
     position, currency = statement.line.position, statement.settlement.currency
     words = HEADLINES.get(position.direction, "Nothing to settle")
-    amount = f"{currency} {show_money(abs(position.net), currency)}"
+    return headline_band(words, f"{currency} {show_money(abs(position.net), currency)}")
+
+
+def headline_band(words: str, amount: str) -> Table:
     size = fitting_size(f"{words}   {amount}", BOLD, LARGE_SIZE, WIDTH - 28)
     words_width = stringWidth(words, BOLD, size) + 14
     style = [
@@ -434,13 +452,16 @@ def number_table(
     total_rows: int = 0,
     text_columns: int = 1,
 ) -> Table:
-    """Text columns, then right-aligned numbers; the head repeats on each page; the last row is bold."""
+    """Text columns, then right-aligned numbers; the head repeats on each page; of the totals the last is bold."""
     style: list[tuple[Any, ...]] = [
         *NUMBERS,
         ("ALIGN", (text_columns, 0), (-1, -1), "RIGHT"),
-        ("LINEABOVE", (0, -total_rows), (-1, -total_rows), 0.8, GREY),
-        ("FONTNAME", (0, -1), (-1, -1), BOLD),
     ]
+    if total_rows:
+        style += [
+            ("LINEABOVE", (0, -total_rows), (-1, -total_rows), 0.8, GREY),
+            ("FONTNAME", (0, -1), (-1, -1), BOLD),
+        ]
     if head_rows:
         style += [
             ("FONT", (0, 0), (-1, head_rows - 1), BOLD, SMALL_SIZE, SMALL_SIZE + 1.5),
@@ -454,7 +475,7 @@ def number_table(
             size = number_size(cells[column], widths[column])
             if size < TEXT_SIZE:
                 style.append(("FONTSIZE", (column, row), (column, row), size))
-    return Table(rows, widths, heights, style=style, repeatRows=head_rows)
+    return Table(rows, widths, heights, style=style, repeatRows=head_rows, hAlign="LEFT")
 
 
 def number_size(text: str, width: float) -> float:

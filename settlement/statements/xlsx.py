@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -46,12 +46,11 @@ MATRIX_STORES_MAX = 16_000
 MATRIX_FLOWS_MAX = 1_000_000
 
 
-class SettlementWorkbook:
-    """The workbook under construction, with the formats that its sheets share."""
+class FormattedWorkbook:
+    """A workbook under construction, with the formats that its sheets share."""
 
-    def __init__(self, document: SettlementDocument, content: BytesIO) -> None:
-        self.document = document
-        self.minor_digits = minor_digits(document.currency)
+    def __init__(self, currency: str, content: BytesIO) -> None:
+        self.minor_digits = minor_digits(currency)
         self.book = Workbook(content, {"in_memory": True})
         decimals = "." + "0" * self.minor_digits if self.minor_digits else ""
         self.money_pattern = f"#,##0{decimals};-#,##0{decimals};0{decimals}"
@@ -64,9 +63,20 @@ class SettlementWorkbook:
         self.total_points = self.book.add_format({**TOTAL, "num_format": POINTS})
         self.total_money = self.book.add_format({**TOTAL, "num_format": self.money_pattern})
 
+    def set_properties(self, title: str, author: str, published_at: datetime) -> None:
+        """Created on the day of publication and not of writing: the same document gives the same bytes."""
+        created = published_at.astimezone(UTC).replace(tzinfo=None)
+        self.book.set_properties({"title": title, "author": author, "created": created})
+
     def major(self, minor: int) -> float:
         """The nearest double: exact to the minor unit up to the 15 digits that a spreadsheet holds."""
         return minor / 10**self.minor_digits
+
+
+class SettlementWorkbook(FormattedWorkbook):
+    def __init__(self, document: SettlementDocument, content: BytesIO) -> None:
+        super().__init__(document.currency, content)
+        self.document = document
 
 
 HEAD = {"bold": True, "bg_color": "#E8EDF2", "bottom": 1, "text_wrap": True, "valign": "top"}
@@ -76,14 +86,8 @@ TOTAL = {"bold": True, "top": 1}
 def write_settlement_xlsx(document: SettlementDocument, path: Path) -> None:
     content = BytesIO()
     workbook = SettlementWorkbook(document, content)
-    workbook.book.set_properties(
-        {
-            "title": f"Settlement {show_month(document.month)}",
-            "author": document.network_name,
-            # The day of publication and not of writing: the same document gives the same bytes.
-            "created": document.published_at.astimezone(UTC).replace(tzinfo=None),
-        }
-    )
+    title = f"Settlement {show_month(document.month)}"
+    workbook.set_properties(title, document.network_name, document.published_at)
     add_positions(workbook)
     add_matrix(workbook)
     add_summary(workbook)
