@@ -41,6 +41,7 @@ COMMANDS = {
     "programme": "clearinghouse.programme.commands:programme",
     "day-close": "clearinghouse.dayclose.commands:day_close",
     "import": "clearinghouse.imports.commands:import_",
+    "webhook": "clearinghouse.webhooks.commands:webhook",
     "hold": "clearinghouse.holds.commands:hold",
     "expire": "clearinghouse.expiry.commands:expire",
     "window": "settlement.windows.commands:window",

@@ -18,12 +18,13 @@ from benchmarks.http import (
 from benchmarks.importing import measure_import
 from benchmarks.posting import measure_posting, seed
 from benchmarks.report import Report, aims, machine, measurements
+from benchmarks.till import measure_calls
 from benchmarks.world import World, fresh_world, make_network, populate
 from tenants.foundation import clock
 from tenants.foundation.console import err, print_fields, print_rows
 from tenants.foundation.months import month_of
 
-SUBJECTS = ("posting", "http", "batches", "import", "close")
+SUBJECTS = ("posting", "http", "batches", "till", "import", "close")
 
 
 def parse_sizes(context: click.Context, option: click.Parameter, value: str) -> list[int]:
@@ -48,11 +49,11 @@ def parse_sizes(context: click.Context, option: click.Parameter, value: str) -> 
 def main(
     subjects: tuple[str, ...], seconds: int, postings: list[int], workers: int, threads: int, as_json: bool
 ) -> None:
-    """Measure SUBJECTS, by default all: posting, http, batches, import, close."""
+    """Measure SUBJECTS, by default all: posting, http, batches, till, import, close."""
     wanted = set(subjects or SUBJECTS)
     report = Report()
     with fresh_world() as world:
-        if wanted & {"posting", "http", "batches"}:
+        if wanted & {"posting", "http", "batches", "till"}:
             measure_tills(world, wanted, report, seconds, workers, threads)
         if "import" in wanted:
             say("importing a year")
@@ -70,12 +71,15 @@ def measure_tills(world: World, wanted: set[str], report: Report, seconds: int, 
     if "posting" in wanted:
         say("pgbench on the posting function")
         report.posting = measure_posting(world, network, seconds)
-    if wanted & {"http", "batches"}:
+    if wanted & {"http", "batches", "till"}:
         with http_server(workers, threads) as server:
             if "http" in wanted:
                 say("HTTP: saturation, then fixed rates")
                 report.saturation = measure_saturation(server, network, seconds)
                 report.fixed_rates = measure_fixed_rates(server, network, report.http_maximum, seconds)
+            if "till" in wanted:
+                say("HTTP: the other calls of a till")
+                report.calls = measure_calls(world, server, network, max(seconds // 2, 1))
             if "batches" in wanted:
                 say("HTTP: batches")
                 report.batches = measure_batches(server, network, seconds)

@@ -13,6 +13,7 @@ from benchmarks.closing import ClosingRun
 from benchmarks.http import BatchRun, FixedRate, Saturation, WorkerMemory
 from benchmarks.importing import ImportRun
 from benchmarks.posting import PgbenchRun
+from benchmarks.till import ACCRUAL, REPLAY, CallRun
 from benchmarks.world import World, ask
 
 Row = dict[str, Any]
@@ -27,6 +28,7 @@ class Report:
     fixed_rates: list[FixedRate] = field(default_factory=list)
     memory: list[WorkerMemory] = field(default_factory=list)
     batches: list[BatchRun] = field(default_factory=list)
+    calls: list[CallRun] = field(default_factory=list)
     importing: ImportRun | None = None
     closings: list[ClosingRun] = field(default_factory=list)
 
@@ -53,6 +55,7 @@ def measurements(report: Report) -> list[Row]:
         *http_rows(report),
         *memory_rows(report),
         *batch_rows(report),
+        *call_rows(report),
         *import_rows(report),
         *closing_rows(report),
     ]
@@ -105,6 +108,13 @@ def batch_rows(report: Report) -> list[Row]:
     ]
 
 
+def call_rows(report: Report) -> list[Row]:
+    return [
+        row(f"(f) {run.name}", run.per_second, "calls/s", f"p99 {run.milliseconds_p99:.1f} ms")
+        for run in report.calls
+    ]
+
+
 def import_rows(report: Report) -> list[Row]:
     if not (measured := report.importing):
         return []
@@ -139,6 +149,7 @@ def aims(report: Report) -> list[Row]:
         for batch in report.batches:
             name = f"batches of {batch.events:,} (c) / posting function (a)"
             rows.append(at_least(name, batch.per_second / posting.per_second, 1.0))
+    rows += call_ratios(report)
     if report.importing:
         rows.append(at_most("import (d), s", report.importing.seconds, 60))
     for closing in report.closings:
@@ -146,6 +157,16 @@ def aims(report: Report) -> list[Row]:
     if report.memory:
         rows.append(at_most("largest HTTP worker, RSS, MB", max(worker.rss for worker in report.memory), 150))
     return rows
+
+
+def call_ratios(report: Report) -> list[Row]:
+    """Of each call to the plain accrual; a replay, which writes nothing, must not be slower than what it repeats."""
+    rates = {run.name: run.per_second for run in report.calls}
+    plain = rates.pop(ACCRUAL, None)
+    if plain is None:
+        return []
+    aim = {REPLAY: 1.0}
+    return [at_least(f"{name} (f) / accrual", rate / plain, aim.get(name, 0.5)) for name, rate in rates.items()]
 
 
 def at_least(name: str, value: float, aim: float) -> Row:

@@ -20,6 +20,7 @@ from clearinghouse.pos.web import pos
 from clearinghouse.quotes.web import quotes
 from clearinghouse.sequences.web import sequences
 from clearinghouse.verification.web import verification
+from clearinghouse.webhooks.web import webhooks
 from tenants.credentials.web import SECURITY_SCHEMES
 from tenants.foundation.calls import Calls
 from tenants.foundation.config import Settings
@@ -33,7 +34,7 @@ from tenants.foundation.web import (
 )
 
 TILL_FACE = (pos, quotes, holds, sequences, day_closes)
-HEAD_OFFICE_FACE = (directory, cards, merges, verification)
+HEAD_OFFICE_FACE = (directory, cards, merges, verification, webhooks)
 
 # Connections of a worker for everything but postings.
 POOL_SIZE = 4

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, create_engine, text
 from tenants.foundation.database import db, normal_url
 
 FUNCTIONS = Path(__file__).parent.parent / "clearinghouse" / "ledger" / "sql"
-SCHEMAS = {"tenants", "programme", "ledger", "settlement"}
+SCHEMAS = {"tenants", "programme", "ledger", "settlement", "webhooks"}
 
 
 def include_name(name: str | None, type_: str, parent_names: object) -> bool:

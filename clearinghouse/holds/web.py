@@ -9,12 +9,15 @@ from flask import Response
 
 from clearinghouse.holds.service import find_hold, list_holds
 from clearinghouse.holds.show import show_hold
+from clearinghouse.ledger.service import PostingResult
+from clearinghouse.pos.events import expiry_of_hold
 from clearinghouse.pos.schemas import (
     CaptureSchema,
     HoldAnswerSchema,
     HoldPageSchema,
     HoldQuerySchema,
     HoldSchema,
+    PlacedHoldSchema,
     TransferSchema,
     VoidSchema,
 )
@@ -31,14 +34,19 @@ holds = APIBlueprint("holds", __name__, url_prefix="/v1", tag="Points of sale")
 @holds.post("/holds")
 @authenticated(TERMINAL, scope=REDEEM)
 @body(HoldSchema)
-@holds.output(TransferSchema, status_code=201)
+@holds.output(PlacedHoldSchema, status_code=201)
 @idempotent
 def post_hold(principal: Principal, body: dict[str, Any]) -> Response:
     """Set points aside
 
     For a bill that is not settled yet: nobody else can redeem them until the hold is captured, voided, or runs out.
     """
-    return post(principal, "hold", body)
+
+    def show_expiry(result: PostingResult) -> dict[str, Any]:
+        assert result.transfer is not None
+        return {"expires_at": expiry_of_hold(result.transfer.occurred_at, body["expires_in"]).isoformat()}
+
+    return post(principal, "hold", body, show_expiry)
 
 
 @holds.post("/holds/<hold_id>/capture")

@@ -70,12 +70,13 @@ class TransferRecord(NamedTuple):
 
 
 class PostingResult(NamedTuple):
-    """`outcome` posted or replayed comes with a transfer, refused with a code and perhaps details."""
+    """`outcome` posted or replayed comes with a transfer and the number of its card, refused with a code."""
 
     outcome: str
     code: str | None
     detail: dict[str, Any] | None
     transfer: TransferRecord | None
+    card: str | None = None
 
 
 def transfer_columns() -> str:
@@ -86,7 +87,7 @@ def transfer_columns() -> str:
 POST = Statement(
     "post",
     "uuid, jsonb",
-    f"SELECT outcome, code, detail, {transfer_columns()} FROM ledger.post($1, $2)",
+    f"SELECT outcome, code, detail, card, {transfer_columns()} FROM ledger.post($1, $2)",
 )
 REFRESH_STATISTICS = Statement("refresh_statistics", "integer", "SELECT ledger.refresh_statistics($1)")
 
@@ -296,8 +297,8 @@ class Ledger:
 
 
 def result_of(row: tuple[Any, ...]) -> PostingResult:
-    outcome, code, detail, *transfer = row
-    return PostingResult(outcome, code, detail, TransferRecord(*transfer) if transfer[0] else None)
+    outcome, code, detail, card, *transfer = row
+    return PostingResult(outcome, code, detail, TransferRecord(*transfer) if transfer[0] else None, card)
 
 
 def ledger() -> Ledger:

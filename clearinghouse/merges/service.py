@@ -15,7 +15,7 @@ from tenants.members.service import MERGED, record_change
 from tenants.networks.service import get_network
 
 MERGE = text(
-    f"SELECT outcome, code, detail, {transfer_columns()} "
+    f"SELECT outcome, code, detail, card, {transfer_columns()} "
     "FROM ledger.merge_members(:tenant, :merged, :kept, :out_id, :in_id, :at, :on_date)"
 )
 

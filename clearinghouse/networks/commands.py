@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import click
 
@@ -9,6 +10,7 @@ from clearinghouse.directory.service import show_network
 from clearinghouse.health.service import newest_revision
 from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
+from clearinghouse.programme.commands import chosen_terms, terms_options
 from clearinghouse.programme.rules import Terms
 from tenants.foundation import clock, ids
 from tenants.foundation.console import DAY, DECIMAL, err, json_option, print_fields, print_rows, with_app
@@ -86,6 +88,7 @@ def network() -> None:
     show_default=True,
     help="Days after the end of a month after which it closes by itself.",
 )
+@terms_options
 @json_option
 @with_app
 def create_network(
@@ -102,6 +105,7 @@ def create_network(
     days_accepted_late: int,
     close_grace_days: int,
     as_json: bool,
+    **terms: Any,
 ) -> None:
     """Make a network with its programme and its first head office key.
 
@@ -122,7 +126,7 @@ def create_network(
         days_accepted_late,
         close_grace_days,
     )
-    tenant_id, key = open_network(new, Terms(base_rate, redemption_value, expiry_policy))
+    tenant_id, key = open_network(new, Terms(base_rate, redemption_value, expiry_policy, **chosen_terms(terms)))
     print_fields({"network_id": ids.show(ids.NETWORK, tenant_id), "code": code, "hq_key": key}, as_json)
     err.print("Keep the hq key: it is shown only now. It opens the whole network to whoever has it.", soft_wrap=True)
 

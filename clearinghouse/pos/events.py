@@ -28,8 +28,9 @@ from tenants.stores.tables import Store
 
 Body = dict[str, Any]
 
-# What proves who is there is no part of what was asked for: neither kept, nor compared when a request comes again.
-PROOFS = ("pin", "code")
+# What proves who is there, or says that nobody could be asked, is no part of what was asked for: neither kept, nor
+# compared when a request comes again. So a redemption that got no answer can be queued as offline under its key.
+NOT_COMPARED = ("pin", "code", "offline")
 
 
 def event_of(principal: Principal, kind: str, body: Body, key: str) -> Event:
@@ -75,7 +76,7 @@ def what_is_wrong(principal: Principal, body: Body, occurred_at: datetime) -> Re
 
 
 def hash_request(kind: str, body: Body) -> bytes:
-    asked_for = {name: value for name, value in body.items() if name not in PROOFS}
+    asked_for = {name: value for name, value in body.items() if name not in NOT_COMPARED}
     return hashlib.sha256(compact_json([kind, asked_for]).encode()).digest()
 
 
@@ -154,9 +155,13 @@ def purchase_redemption(programme: Programme, card: str, points: int, common: Ev
 def hold_event(principal: Principal, programme: Programme, body: Body, common: Event) -> Event:
     points, amount = tender(programme, body)
     conditions, common = online_conditions(principal, programme, body, common, points, amount)
-    # From when it occurred, so that the answer to a repeated request is the same.
-    until = datetime.fromisoformat(common["occurred_at"]) + timedelta(seconds=body["expires_in"])
+    until = expiry_of_hold(datetime.fromisoformat(common["occurred_at"]), body["expires_in"])
     return posting.hold(points, amount, programme.version, body["card"], until, **conditions, **common)
+
+
+def expiry_of_hold(occurred_at: datetime, expires_in: int) -> datetime:
+    """Counted from when it occurred, so that the answer to a repeated request is the same."""
+    return occurred_at + timedelta(seconds=expires_in)
 
 
 def offline_conditions(programme: Programme) -> Event:

@@ -11,7 +11,7 @@ from clearinghouse.sequences.schemas import ranges
 from tenants.foundation.luhn import is_card_number
 from tenants.foundation.web import part, passes, rows_of
 from tenants.payment_tokens.service import check_token
-from tenants.verification.rules import CODE_PATTERN, split_scanned
+from tenants.verification.rules import CODE, CODE_PATTERN, NOTHING, PIN, split_scanned
 
 INTEGER_MAX = 2**53
 EVENTS_MAX = 5_000
@@ -250,6 +250,9 @@ class QuotedRedemptionSchema(Schema):
     amount = fields.Integer(metadata={"description": "What they pay for, in minor units"})
     minimum_points = fields.Integer()
     step_points = fields.Integer()
+    needs = fields.String(
+        validate=validate.OneOf([NOTHING, PIN, CODE]), metadata={"description": "To redeem that much, the member's"}
+    )
 
 
 class QuoteAnswerSchema(Schema):
@@ -288,9 +291,18 @@ class HoldPageSchema(Schema):
     next_cursor = fields.String(allow_none=True)
 
 
+class EventField(fields.Dict):
+    """An object as it was parsed: copies of five thousand would be kept beside it for as long as they are posted."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise self.make_error("invalid")
+        return value
+
+
 class BatchSchema(Schema):
     events = fields.List(
-        fields.Dict(),
+        EventField(),
         required=True,
         validate=validate.Length(1, EVENTS_MAX),
         metadata={
@@ -354,6 +366,10 @@ class TransferSchema(Schema):
     late = fields.Boolean(metadata={"description": "Whether it joined a later month because its own had closed"})
 
 
+class PlacedHoldSchema(TransferSchema):
+    expires_at = fields.String(metadata={"description": "When its points are released if nothing is done"})
+
+
 class TransferPageSchema(Schema):
     transfers = rows_of(TransferSchema)
     next_cursor = fields.String(allow_none=True)
@@ -401,6 +417,7 @@ class ExpiringSchema(Schema):
 class CardBalanceSchema(Schema):
     card = fields.String()
     status = fields.String()
+    registered = fields.Boolean(metadata={"description": "Whether the network knows who holds it"})
     available = fields.Integer()
     held = fields.Integer()
     deficit = fields.Integer()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import psycopg2
 from marshmallow import Schema
-from sqlalchemy import select
 
 from clearinghouse.ledger import service as posting
 from clearinghouse.ledger.service import Event, PostingResult, TransferRecord
@@ -26,13 +25,11 @@ from clearinghouse.pos.schemas import (
 from tenants.credentials.rules import ACCRUE, REDEEM, REVERSE
 from tenants.credentials.service import Principal, check_scope
 from tenants.foundation import ids
-from tenants.foundation.database import unit_of_work
 from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.errors import ClearinghouseError, InvalidInput
 from tenants.foundation.months import month_of, show_month
 from tenants.foundation.payment_cards import refuse_payment_cards_in
 from tenants.foundation.web import load
-from tenants.members.tables import Card
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +62,7 @@ EVENT_SCOPES = {
 
 def post_one(principal: Principal, kind: str, body: dict[str, Any], key: str) -> PostingResult:
     """Raises the refusal as an error."""
-    [result] = posting.ledger().post(principal.tenant_id, [event_of(principal, kind, body, key)])
-    outcome = settle(result)
+    [outcome] = post_events(principal.tenant_id, [event_of(principal, kind, body, key)])
     if isinstance(outcome, ClearinghouseError):
         raise outcome
     return outcome
@@ -133,19 +129,6 @@ def check_idempotency_key(key: object) -> None:
             "An Idempotency-Key has 1 to 128 printable ASCII characters without spaces.",
             code="idempotency_key_invalid",
         )
-
-
-def card_numbers(principal: Principal, results: Iterable[PostingResult]) -> dict[UUID | None, str]:
-    """By card id, of the transfers whose events did not name their card but an earlier transfer."""
-    card_ids = {
-        result.transfer.card_id
-        for result in results
-        if result.transfer and (result.transfer.reverses_transfer_id or result.transfer.refers_to_transfer_id)
-    } - {None}
-    if not card_ids:
-        return {}
-    with unit_of_work(principal.tenant_id) as session:
-        return {card.card_id: card.number for card in session.scalars(select(Card).where(Card.card_id.in_(card_ids)))}
 
 
 def show_transfer(

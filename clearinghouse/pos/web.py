@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
-from uuid import UUID
 
 from apiflask import APIBlueprint
 from apiflask.scaffold import _annotate
@@ -36,11 +35,12 @@ from tenants.foundation.errors import ClearinghouseError
 from tenants.foundation.openapi import refusals, replays
 from tenants.foundation.web import answer, body, json_response, json_text, query
 from tenants.members.service import find_card
+from tenants.members.tables import Member
 from tenants.verification.rules import split_scanned
 
 pos = APIBlueprint("pos", __name__, url_prefix="/v1", tag="Points of sale")
 
-Cards = dict[UUID | None, str]
+Shown = Callable[[PostingResult], dict[str, Any]]
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -53,19 +53,18 @@ def idempotent(view: View) -> View:
 NOT_LATE = {"late": False}
 
 
-def post(principal: Principal, kind: str, event: dict[str, Any]) -> Response:
+def post(principal: Principal, kind: str, event: dict[str, Any], more: Shown = lambda result: {}) -> Response:
+    """`more`: what the answer says besides the transfer."""
     key = request.headers.get("Idempotency-Key")
     service.check_idempotency_key(key)
     result = service.post_one(principal, kind, event, key or "")
     headers = {"Idempotent-Replayed": "true"} if result.outcome == REPLAYED else None
-    cards = service.card_numbers(principal, [result])
-    return answer(show_result(principal, result, event, cards), 201, headers)
+    return answer({**show_result(principal, result), **more(result)}, 201, headers)
 
 
-def show_result(principal: Principal, result: PostingResult, event: dict[str, Any], cards: Cards) -> dict[str, Any]:
+def show_result(principal: Principal, result: PostingResult) -> dict[str, Any]:
     assert result.transfer is not None
-    card = split_scanned(event["card"])[0] if event.get("card") else cards.get(result.transfer.card_id)
-    return service.show_transfer(result.transfer, principal.currency, principal.store_code, card)
+    return service.show_transfer(result.transfer, principal.currency, principal.store_code, result.card)
 
 
 @pos.post("/accruals")
@@ -130,10 +129,9 @@ def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
     # Kept as text: five thousand results as dicts are twenty times as large.
     results: list[str] = []
     for events, outcomes in service.post_batch(principal, body["events"], report.refusals):
-        cards = service.card_numbers(principal, [o for o in outcomes if not isinstance(o, ClearinghouseError)])
         settled: list[tuple[object, str]] = []
         for event, outcome in zip(events, outcomes, strict=True):
-            shown = show_outcome(principal, len(results), outcome, event, cards)
+            shown = show_outcome(principal, len(results), outcome, event)
             counts[shown["outcome"]] += 1
             counts["late"] += shown.get("transfer", NOT_LATE)["late"]
             settled.append((event.get("sequence"), shown["outcome"]))
@@ -148,7 +146,6 @@ def show_outcome(
     index: int,
     outcome: PostingResult | ClearinghouseError,
     event: dict[str, Any],
-    cards: Cards,
 ) -> dict[str, Any]:
     place = {"index": index}
     if is_sequence(event.get("sequence")):
@@ -156,7 +153,7 @@ def show_outcome(
     if isinstance(outcome, ClearinghouseError):
         problem = {"code": outcome.code, "detail": outcome.message, **outcome.details}
         return {**place, "outcome": "refused", "problem": problem}
-    return {**place, "outcome": outcome.outcome, "transfer": show_result(principal, outcome, event, cards)}
+    return {**place, "outcome": outcome.outcome, "transfer": show_result(principal, outcome)}
 
 
 @pos.get("/cards/<number>")
@@ -168,6 +165,7 @@ def get_card(principal: Principal, number: str) -> Response:
     today = clock.business_date(clock.now(), principal.time_zone)
     with unit_of_work(principal.tenant_id) as session:
         balance = queries.balance_of(session, card.member_id, today)
+        registered = session.get_one(Member, (principal.tenant_id, card.member_id)).registered_at is not None
     expiring = balance.expires_on and {
         "points": balance.expiring_next,
         "expires_on": balance.expires_on.isoformat(),
@@ -176,6 +174,7 @@ def get_card(principal: Principal, number: str) -> Response:
         {
             "card": card.number,
             "status": card.status,
+            "registered": registered,
             "available": balance.available,
             "held": balance.held,
             "deficit": balance.deficit,

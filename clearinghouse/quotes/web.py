@@ -16,6 +16,7 @@ from tenants.credentials.web import authenticated
 from tenants.foundation import clock
 from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, body
+from tenants.verification.rules import needed
 
 quotes = APIBlueprint("quotes", __name__, url_prefix="/v1", tag="Points of sale")
 
@@ -49,6 +50,7 @@ def post_quote(principal: Principal, body: dict[str, Any]) -> Response:
                 "amount": amount,
                 "minimum_points": programme.terms.minimum_points,
                 "step_points": programme.terms.step_points,
+                "needs": needed(amount, programme.terms.pin_from, programme.terms.code_from),
             },
             "programme_version": programme.version,
         }

@@ -109,6 +109,9 @@ ALTER TYPE ledger.posting_event
     ADD ATTRIBUTE velocity_limits jsonb,
     ADD ATTRIBUTE refusal_detail jsonb;
 
+-- The number of the card, also where the event named an earlier transfer instead.
+ALTER TYPE ledger.posting_result ADD ATTRIBUTE card text;
+
 -- What a kind of event makes of itself before it is written: the transfer and its lines, or why it can't be.
 CREATE TYPE ledger.posting_draft AS (
     transfer ledger.transfers, lines ledger.posting_line[], code text, detail jsonb);

@@ -36,23 +36,25 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
         {
             "http": http_command(host, port, workers, threads),
             "worker": cli_command("worker"),
+            "webhooks": cli_command("worker", "--only-webhooks"),
             "scheduler": cli_command("scheduler"),
         }
     )
 
 
 @click.command()
-@click.option("--burst", is_flag=True, help="Stop when the queue is empty.")
+@click.option("--burst", is_flag=True, help="Stop when the queues are empty.")
+@click.option("--only-webhooks", is_flag=True, help="Leave every other job to other workers.")
 @with_app
-def worker(burst: bool) -> None:
-    """Run jobs from the queue; start as many as there are cores to spare."""
+def worker(burst: bool, only_webhooks: bool) -> None:
+    """Run jobs from the queues; start as many as there are cores to spare."""
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
-    run_worker(burst)
+    run_worker(burst, only_webhooks)
 
 
 @click.command()
 @with_app
 def scheduler() -> None:
-    """Put periodic jobs into the queue: expiry, monthly close, partitions. One is enough."""
+    """Put periodic jobs into the queues: expiry, monthly close, partitions, webhooks. One is enough."""
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     run_scheduler()

@@ -15,7 +15,8 @@ from rq import Queue, Worker
 from rq.cron import CronScheduler
 from rq.job import Job
 
-from settlement.serving.jobs import PERIODIC
+from clearinghouse.webhooks.jobs import FAST, QUEUES
+from settlement.serving.jobs import FREQUENT, PERIODIC
 from tenants.foundation.calls import calls
 from tenants.foundation.database import db
 from tenants.foundation.errors import ClearinghouseError
@@ -49,9 +50,11 @@ class ForkingWorker(Worker):
         super().main_work_horse(job, queue)
 
 
-def run_worker(burst: bool) -> None:
-    queue = job_queue()
-    ForkingWorker([queue], connection=queue.connection).work(burst=burst, logging_level="WARNING")
+def run_worker(burst: bool, only_webhooks: bool = False) -> None:
+    """Every queue, or those of webhooks only; the first with a job comes first."""
+    names = QUEUES if only_webhooks else (QUEUE_NAME, *QUEUES)
+    queues = [job_queue(name) for name in names]
+    ForkingWorker(queues, connection=queues[0].connection).work(burst=burst, logging_level="WARNING")
 
 
 def run_scheduler() -> None:
@@ -59,6 +62,9 @@ def run_scheduler() -> None:
     scheduler = CronScheduler(connection=connection, logging_level=logging.WARNING)
     for job, cron in PERIODIC:
         scheduler.register(job, QUEUE_NAME, cron=cron)
+    for job, seconds in FREQUENT:
+        # One that nobody has taken by the time the next ones come is not needed any more.
+        scheduler.register(job, FAST, interval=seconds, ttl=seconds * 3, result_ttl=0)
     scheduler.start()
 
 
@@ -97,8 +103,8 @@ def http_command(host: str, port: int, workers: int, threads: int) -> list[str]:
     return ["env", "MALLOC_ARENA_MAX=2", sys.executable, "-m", "granian", *options, *where, "cli:make_http_app"]
 
 
-def cli_command(name: str) -> list[str]:
-    return [sys.executable, "-m", "cli", name]
+def cli_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "cli", *arguments]
 
 
 def serve_until_told(commands: dict[str, list[str]]) -> None:

@@ -18,6 +18,8 @@ from clearinghouse.expiry.service import expire_points
 from clearinghouse.ledger.queries import first_open_month
 from clearinghouse.ledger.service import ensure_partitions_ahead
 from clearinghouse.ledger.tables import Books
+from clearinghouse.webhooks.rules import WINDOW_CLOSED
+from clearinghouse.webhooks.service import emit
 from settlement.netting import queries
 from settlement.netting.rules import Identity, Position, Rates, StoreDay, Totals, net_stores, prove, total_of
 from settlement.netting.tables import PositionRow
@@ -153,6 +155,7 @@ def publish(tenant_id: UUID, month: date) -> list[Identity]:
         refuse_unless_all_hold(month, identities)
         write_figures(session, window, positions, totals, flows, days)
         window.identities = [{"name": i.name, "left": str(i.left), "right": str(i.right)} for i in identities]
+        emit(session, tenant_id, WINDOW_CLOSED, event_of(window))
     log.info("published %s", show_month(month))
     return identities
 
@@ -196,3 +199,13 @@ def write_figures(
     for name, value in vars(totals).items():
         setattr(window, name, value)
     window.published_at = clock.now()
+
+
+def event_of(window: Window) -> dict[str, object]:
+    """What listeners are told of a month: points are integers, `hq_net` is in minor units."""
+    figures = ("issued", "borne", "recovered", "expired", "opening_outstanding", "closing_outstanding", "hq_net")
+    return {
+        "month": show_month(window.month),
+        "closed_by": window.closed_by,
+        **{name: getattr(window, name) for name in figures},
+    }

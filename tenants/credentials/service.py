@@ -272,7 +272,7 @@ def tenant_of(key: str) -> UUID:
         content = base64.b64decode(rest, altchars=b"-_", validate=True)
         return UUID(bytes=content[:16])
     except (ValueError, binascii.Error) as error:
-        raise Unauthenticated("This is not an API key: it starts with pos_ or hq_.") from error
+        raise Unauthenticated("This is not an API key: one is pos_ or hq_ and 64 characters.") from error
 
 
 def hash_key(key: str) -> bytes:

@@ -67,7 +67,7 @@ def count_request(principal: Principal) -> None:
 
     if left == REFUSED:
         raise TooManyRequests(
-            f"This key may send {limit.quota // limit.window_seconds} requests a second; nothing was done. "
+            f"Too many requests: this key may send {limit.quota // limit.window_seconds} a second; nothing was done. "
             "Send the same request again after the seconds in Retry-After."
         )
 

@@ -6,7 +6,8 @@
 | `REDIS_URL` | embedded Redis under `var/` | job queue, rate limits; postings do not depend on it |
 | `CLEARINGHOUSE_VAR` | `var` | where the embedded servers and all output files are kept |
 | `CLEARINGHOUSE_RATE_LIMIT` | `on` | `off`: keys may send as many requests as they like |
-| `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens, wallet codes, PINs are derived from it |
+| `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens, wallet codes, PINs, webhook secrets |
+| `CLEARINGHOUSE_WEBHOOKS_TO_PRIVATE` | off | `1` lets webhooks call private addresses and plain http: to develop |
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Settings:
     var: Path
     secret_key: bytes
     rate_limit: bool = True
+    webhooks_to_private: bool = False
 
 
 def say_on_console(sentence: str) -> None:
@@ -53,4 +55,5 @@ def load_settings() -> Settings:
         database_url = database_url or servers.database_url
         redis_url = redis_url or servers.redis_url
     assert database_url and redis_url
-    return Settings(database_url, redis_url, var, load_secret_key(var), rate_limit)
+    to_private = os.environ.get("CLEARINGHOUSE_WEBHOOKS_TO_PRIVATE") == "1"
+    return Settings(database_url, redis_url, var, load_secret_key(var), rate_limit, to_private)

@@ -9,5 +9,5 @@ from rq import Queue
 QUEUE_NAME = "clearinghouse"
 
 
-def job_queue() -> Queue:
-    return Queue(QUEUE_NAME, connection=Redis.from_url(current_app.config["SETTINGS"].redis_url))
+def job_queue(name: str = QUEUE_NAME) -> Queue:
+    return Queue(name, connection=Redis.from_url(current_app.config["SETTINGS"].redis_url))

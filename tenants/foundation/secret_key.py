@@ -36,7 +36,7 @@ def kept_key(file: Path) -> bytes:
     """The key in `file`, made if it is not there; whoever of two makers links it first is the one whose key stays."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        made = file.with_suffix(f".{os.getpid()}")
+        made = file.with_suffix(f".{secrets.token_hex(8)}")
         made.touch(mode=0o600)
         made.write_text(secrets.token_hex(32))
         try:

@@ -95,7 +95,8 @@ def register_member(
 ) -> Member:
     """Say who holds a card that was handed out unregistered. Once: later changes are head office's.
 
-    Raises `Conflict` with code `already_registered`, or `member_exists` when another member has the reference.
+    Saying the same again changes nothing: a till that got no answer may ask again. Raises `Conflict` with code
+    `already_registered`, or `member_exists` when another member has the reference.
     """
     check_identity(reference, name)
     if reference is None and name is None:
@@ -103,6 +104,8 @@ def register_member(
     with unit_of_work(tenant_id) as session:
         card = load_usable_card(session, number)
         member = load_member(session, tenant_id, card.member_id)
+        if member.registered_at is not None and (member.reference, member.name) == (reference, name):
+            return member
         if member.registered_at is not None:
             raise Conflict("The member of this card is registered already.", code="already_registered")
         check_reference_free(session, reference)

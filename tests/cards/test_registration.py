@@ -46,6 +46,14 @@ def test_a_member_is_registered_once(network: NetworkForTests, till: Till, card:
     assert network.hq("GET", "/v1/members?reference=M-2").json["members"] == []
 
 
+def test_a_registration_sent_again_is_answered_again(network: NetworkForTests, till: Till, card: str) -> None:
+    first, again = (register(till, card, {"reference": "M-1", "name": "Ada"}) for _ in range(2))
+
+    assert (again.status_code, again.json) == (201, first.json)
+    changes = network.hq("GET", f"/v1/cards/{card}/changes").json["changes"]
+    assert [change["action"] for change in changes].count("registered") == 1
+
+
 def test_a_reference_of_another_member_is_for_head_office_to_merge(
     network: NetworkForTests, till: Till, card: str
 ) -> None:

@@ -12,7 +12,15 @@ from tenants.foundation.web import answer, problem
 from tests.conformity.answers import AnswerChecks
 from tests.conftest import Till
 
-BALANCE = {"card": "1", "status": "active", "available": 0, "held": 0, "deficit": 0, "expiring_next": None}
+BALANCE = {
+    "card": "1",
+    "status": "active",
+    "registered": True,
+    "available": 0,
+    "held": 0,
+    "deficit": 0,
+    "expiring_next": None,
+}
 
 
 @pytest.fixture
@@ -26,7 +34,7 @@ CASES: list[tuple[Response, list[str]]] = [
     (answer({**BALANCE, "available": "0"}), ['answered 200: [\'available\']: "0" is not of type "integer"']),
     (answer({**BALANCE, "expiring_next": {"points": 1}}), ["answered 200: ['expiring_next']: "]),
     (answer({**BALANCE, "colour": "red"}), ["answered 200: []: Additional properties"]),
-    (answer({"card": "1"}), ['answered 200: []: "status" is a required property'] + ["answered 200: []: "] * 4),
+    (answer({"card": "1"}), ['answered 200: []: "status" is a required property'] + ["answered 200: []: "] * 5),
     (answer(BALANCE, 201), ["answered 201: this status is not documented"]),
     (Response("{}", mimetype="text/html"), ["answered 200: text/html is not documented"]),
     (problem(404, "card_unknown", "There is no such card.", card="1"), []),

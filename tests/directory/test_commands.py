@@ -89,6 +89,18 @@ def test_a_network_is_made_with_a_key_that_works(run: Run, context: APIFlask) ->
     assert json.loads(run("network", "show", code, "--json").stdout) == shown
 
 
+def test_a_network_may_have_its_own_terms_from_its_first_day(run: Run, context: APIFlask) -> None:
+    options = ["--name", "x", "--time-zone", "UTC", "--currency", "USD", "--base-rate", "10"]
+    terms = ["--minimum-points", "50", "--maximum-share", "0.5", "--pin-from", "500", "--code-from", "never"]
+
+    made = json.loads(run("network", "create", f"own-{uuid4().hex[:8]}", *options, *terms, "--json").stdout)
+
+    key = {"Authorization": f"Bearer {made['hq_key']}"}
+    [version] = context.test_client().get("/v1/programme/versions", headers=key).json["versions"]
+    assert (version["base_rate"], version["minimum_points"], version["maximum_share"]) == ("10", 50, "0.5")
+    assert (version["pin_from"], version["code_from"], version["step_points"]) == (500, None, 1)
+
+
 def test_the_network_may_be_named_once_in_the_environment(run: Run, network: NetworkForTests) -> None:
     assert network.code in run("network", "show", CLEARINGHOUSE_NETWORK=network.code).stdout
     assert "Store A" in run("store", "list", CLEARINGHOUSE_NETWORK=network.code).stdout

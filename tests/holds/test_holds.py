@@ -204,6 +204,7 @@ def test_points_that_expire_while_held_can_be_captured_but_not_kept(make_network
 
     captured = capture(till, held["hold_id"], points=30).json
 
+    assert held["expires_at"] == till.call("GET", f"/v1/holds/{held['hold_id']}").json["expires_at"]
     assert (captured["points"], captured["available"]) == (30, 0)
     assert points(till, card) == (0, 0, 0)
     assert expire_points(network.tenant_id) == 70

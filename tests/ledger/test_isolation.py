@@ -20,7 +20,7 @@ from tenants.foundation.config import Settings
 from tenants.foundation.database import APPLICATION_ROLE, connect_arguments, db, normal_url
 from tests.conftest import NetworkForTests
 
-SCHEMAS = ("tenants", "programme", "ledger", "settlement")
+SCHEMAS = ("tenants", "programme", "ledger", "settlement", "webhooks")
 # The directory of networks: its codes are unique among all networks, so it is the one table that is shared.
 SHARED = {"tenants.networks"}
 IMMUTABLE = ("ledger.transfers", "ledger.postings")
@@ -299,6 +299,8 @@ def test_what_runs_with_its_owners_rights_is_known_and_names_its_search_path(own
         "ledger.ensure_partitions",
         "ledger.refresh_statistics",
         "tenants.list_networks",
+        "webhooks.networks_with_work",
+        "webhooks.purge_deliveries",
     }
     assert all((row.settings or "").startswith("search_path=pg_catalog") for row in found)
 

@@ -12,12 +12,14 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from clearinghouse.ledger.checks import check_ledger
+from clearinghouse.merges.service import merge_members
 from settlement.checks.service import check_settlement
 from settlement.windows.service import close_month, find_window, get_window
 from tenants.foundation import ids
 from tenants.foundation.config import Settings
 from tenants.foundation.database import normal_url
 from tenants.foundation.errors import IntegrityFailure
+from tenants.members.service import find_card
 from tests.conftest import NetworkForTests
 
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
@@ -134,6 +136,44 @@ def test_the_check_of_the_ledger_names_what_was_changed(books: Books, statement:
     books.tamper(statement)
 
     assert checks <= books.findings().keys()
+
+
+TILL_CASES = [
+    ("a hold's state", "UPDATE ledger.holds SET state = 'voided' {} AND state = 'captured'", "holds"),
+    (
+        "a hold undone",
+        "UPDATE ledger.holds SET state = 'held', resolved_by = NULL {} AND state = 'captured'",
+        "holds",
+    ),
+    ("a deleted hold", "DELETE FROM ledger.holds {} AND state = 'held'", "holds"),
+    ("what a wallet holds", "UPDATE ledger.wallets SET held = held + 1 {} AND held > 0", "wallet balances"),
+    (
+        "more reversed than posted",
+        "UPDATE ledger.transfers SET points = 10 {} AND points = 100 AND kind = 'accrual'",
+        "reversals",
+    ),
+    ("a lot of a merged member", "UPDATE ledger.lots SET member_id = :merged {} AND points = 30", "lot origins"),
+    ("a merge in half", "DELETE FROM ledger.postings {} AND target = 'moved'", "merges"),
+]
+
+
+@pytest.mark.parametrize(("statement", "check"), [case[1:] for case in TILL_CASES], ids=[c[0] for c in TILL_CASES])
+def test_the_check_of_the_ledger_knows_the_till(books: Books, card: str, statement: str, check: str) -> None:
+    """A member with 30 points is merged into the one of `card`, of whom a hold is captured and another open."""
+    till, merged = books.network.tills["C"], books.network.add_card()
+    till.accrue(merged, 3000)
+    merged_id, kept_id = (find_card(books.tenant_id, number).member_id for number in (merged, card))
+    merge_members(books.tenant_id, merged_id, kept_id, "test")
+    till.accrue(card, 20000)
+    hold = {"card": card, "points": 5}
+    captured = till.post("/v1/holds", {**hold, "order_ref": "h1"}).json["hold_id"]
+    till.post(f"/v1/holds/{captured}/capture", {})
+    till.post("/v1/holds", {**hold, "order_ref": "h2"})
+    assert books.findings() == {}
+
+    books.tamper(statement.format("WHERE tenant_id = :tenant"), merged=merged_id)
+
+    assert check in books.findings()
 
 
 @pytest.mark.parametrize("name", ["first", "redemption", "reversal", "whole"])

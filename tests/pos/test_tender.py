@@ -117,7 +117,7 @@ def test_a_quote_says_the_most_that_a_redemption_may_be(
     assert quote.status_code == 200, quote.json
     assert quote.json["earns"] == bill // 100
     assert quote.json["available"] == available
-    assert quote.json["redeemable"] == {**redeemable, "minimum_points": 100, "step_points": 50}
+    assert quote.json["redeemable"] == {**redeemable, "minimum_points": 100, "step_points": 50, "needs": "nothing"}
     if redeemable["points"]:
         assert redeem(till, card, points=redeemable["points"] + 50, bill=bill)[0] in (409, 422)
         assert redeem(till, card, points=redeemable["points"], bill=bill)[0] == 201
@@ -170,6 +170,8 @@ def test_a_redemption_needs_what_its_amount_asks_for(make_network: MakeNetwork) 
     set_pin(network.tenant_id, member_id, "7391")
     code = code_at(wallet_secret(find_wallet(network.tenant_id, member_id)), step_at(clock.now()))
 
+    quotes = [till.call("POST", "/v1/quotes", {"card": card, "amount": bill}).json for bill in (999, 1000, 5000)]
+    assert [quote["redeemable"]["needs"] for quote in quotes] == ["nothing", "pin", "code"]
     assert redeem(till, card, points=999)[0] == 201
     assert redeem(till, card, points=1000)[1]["code"] == "pin_required"
     wrong = redeem(till, card, points=1000, pin="7392")[1]
@@ -285,6 +287,19 @@ def test_an_offline_redemption_is_honoured_up_to_the_limit(
     assert (too_much["problem"]["offline_limit"], too_much["problem"]["missing"]) == (100, 101)
     assert online["problem"]["code"] == "pin_required"
     assert check_ledger(network.tenant_id) == []
+
+
+def test_a_redemption_that_got_no_answer_can_be_queued_as_offline_under_its_key(
+    make_network: MakeNetwork,
+) -> None:
+    till, card = rich(make_network(offline_limit=10), points=40)
+    body = {"card": card, "order_ref": "t-1", "points": 30}
+    lost = till.post("/v1/redemptions", body, key="k-1").json
+
+    [answered] = offline(till, {**body, "idempotency_key": "k-1", "offline": True})
+
+    assert answered == {"index": 0, "outcome": "replayed", "transfer": lost}
+    assert till.balance(card)["available"] == 10
 
 
 def test_an_offline_redemption_that_the_balance_covers_is_like_any_other(make_network: MakeNetwork) -> None:

@@ -109,4 +109,5 @@ def test_periodic_jobs_fan_out_to_every_network(network: NetworkForTests) -> Non
         "expire_all",
         "close_all",
         "make_partitions",
+        "purge_all",
     }

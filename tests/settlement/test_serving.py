@@ -79,7 +79,7 @@ def test_http_jobs_and_scheduler_run_together_and_stop_together(app: APIFlask, s
         wait_until(lambda: is_ready(port))
         children = children_of(process.pid)
 
-    assert len(children) == 3
+    assert len(children) == 4
     assert process.returncode == 128 + signal.SIGTERM
     assert not any(is_running(child) for child in children)
 

@@ -33,7 +33,7 @@ BEGIN
         AND taking.kind = 'merge_in' AND taking.refers_to_transfer_id = giving.transfer_id
     WHERE giving.tenant_id = tenant AND giving.member_id = merged AND giving.kind = 'merge_out';
     IF FOUND THEN
-        RETURN ROW('replayed', NULL, NULL, transfer)::ledger.posting_result;
+        RETURN ROW('replayed', NULL, NULL, transfer, NULL)::ledger.posting_result;
     END IF;
     IF gives.merged_into_member_id IS NOT NULL OR takes.merged_into_member_id IS NOT NULL THEN
         RETURN ledger.refused('member_merged');
@@ -78,5 +78,5 @@ BEGIN
     WHERE tenant_id = tenant AND (member_id = merged OR merged_into_member_id = merged);
     UPDATE tenants.cards SET member_id = kept WHERE tenant_id = tenant AND member_id = merged;
     UPDATE tenants.payment_tokens SET member_id = kept WHERE tenant_id = tenant AND member_id = merged;
-    RETURN ROW('posted', NULL, NULL, transfer)::ledger.posting_result;
+    RETURN ROW('posted', NULL, NULL, transfer, NULL)::ledger.posting_result;
 END $$;

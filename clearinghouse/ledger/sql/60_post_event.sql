@@ -2,7 +2,7 @@
 CREATE OR REPLACE FUNCTION ledger.refused(code text, detail jsonb DEFAULT NULL) RETURNS ledger.posting_result
 LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-    RETURN ROW('refused', code, detail, NULL)::ledger.posting_result;
+    RETURN ROW('refused', code, detail, NULL, NULL)::ledger.posting_result;
 END $$;
 
 CREATE OR REPLACE FUNCTION ledger.refused_draft(code text, detail jsonb DEFAULT NULL) RETURNS ledger.posting_draft
@@ -73,6 +73,7 @@ DECLARE
     earlier ledger.transfers;
     wallet ledger.wallets;
     transfer ledger.transfers;
+    lines ledger.posting_line[];
     draft ledger.posting_draft;
     member uuid;
 BEGIN
@@ -105,7 +106,8 @@ BEGIN
                 WHEN original.kind = 'accrual' THEN 'accrual_reversal'
                 WHEN original.kind IN ('redemption', 'capture') THEN 'redemption_reversal' END;
     END CASE;
-    IF member IS NOT NULL THEN
+    SELECT * INTO wallet FROM ledger.wallets WHERE tenant_id = tenant AND member_id = member FOR NO KEY UPDATE;
+    IF member IS NOT NULL AND (NOT FOUND OR wallet.merged_into_member_id IS NOT NULL) THEN
         wallet := ledger.lock_wallet(tenant, member);
     END IF;
     IF event.kind = 'capture' THEN
@@ -123,7 +125,7 @@ BEGIN
     ) AS posted LIMIT 1;
     IF earlier.idempotency_key = event.idempotency_key AND earlier.terminal_id = event.terminal_id THEN
         IF earlier.request_hash = event.request_hash THEN
-            RETURN ROW('replayed', NULL, NULL, earlier)::ledger.posting_result;
+            RETURN ROW('replayed', NULL, NULL, earlier, event.card)::ledger.posting_result;
         END IF;
         RETURN ledger.refused('idempotency_key_reused', jsonb_build_object('transfer_id', earlier.transfer_id));
     END IF;
@@ -176,8 +178,7 @@ BEGIN
 
     CASE event.kind
         WHEN 'accrual' THEN
-            draft.transfer := transfer;
-            draft.lines := ledger.post_accrual(tenant, event, wallet);
+            lines := ledger.post_accrual(tenant, event, wallet);
         WHEN 'redemption', 'hold' THEN
             draft := ledger.redeem(tenant, event, wallet, transfer);
             wallet.last_code_step := coalesce(event.code_step, wallet.last_code_step);
@@ -193,9 +194,12 @@ BEGIN
     END CASE;
     IF draft.code IS NOT NULL THEN
         RETURN ledger.refused(draft.code, draft.detail);
+    ELSIF event.kind <> 'accrual' THEN
+        transfer := draft.transfer;
+        lines := draft.lines;
     END IF;
 
-    transfer := ledger.write_transfer(books, draft.transfer, wallet, draft.lines);
+    transfer := ledger.write_transfer(books, transfer, wallet, lines);
     IF event.kind IN ('hold', 'capture', 'void', 'hold_expiry') THEN
         PERFORM ledger.write_hold(event, transfer);
     ELSIF event.purchase_lines IS NOT NULL AND event.kind = 'accrual' THEN
@@ -203,5 +207,5 @@ BEGIN
     ELSIF event.purchase_lines IS NOT NULL THEN
         PERFORM ledger.write_returned_lines(transfer, event.purchase_lines);
     END IF;
-    RETURN ROW('posted', NULL, NULL, transfer)::ledger.posting_result;
+    RETURN ROW('posted', NULL, NULL, transfer, event.card)::ledger.posting_result;
 END $$;

@@ -30,6 +30,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     event ledger.posting_event;
     books ledger.books;
+    result ledger.posting_result;
 BEGIN
     PERFORM set_config('app.tenant_id', tenant::text, true);
     PERFORM pg_advisory_xact_lock_shared(ledger.cut_off_key(tenant));
@@ -38,6 +39,11 @@ BEGIN
         PERFORM ledger.lock_wallets(tenant, events);
     END IF;
     FOR event IN SELECT * FROM jsonb_populate_recordset(NULL::ledger.posting_event, events) LOOP
-        RETURN NEXT ledger.post_event(tenant, books, event);
+        result := ledger.post_event(tenant, books, event);
+        IF result.card IS NULL AND (result.transfer).card_id IS NOT NULL THEN
+            result.card := (SELECT number FROM tenants.cards
+                            WHERE tenant_id = tenant AND card_id = (result.transfer).card_id);
+        END IF;
+        RETURN NEXT result;
     END LOOP;
 END $$;
