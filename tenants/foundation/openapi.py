@@ -193,8 +193,13 @@ def dicts_in(part: Any) -> Iterator[Json]:
 
 
 def use_patterns_of_json_schema(document: Json) -> None:
-    r"""Python's `\Z` is a Z elsewhere, and a pattern that does not begin with ^ may begin anywhere."""
+    r"""Python's `\Z` is a Z elsewhere, and a pattern that does not begin with ^ may begin anywhere.
+
+    Halves of surrogate pairs are refused before any pattern is looked at, and no characters elsewhere.
+    """
     for each in dicts_in(document):
         pattern = each.get("pattern")
-        if isinstance(pattern, str) and pattern.endswith(r"\Z"):
-            each["pattern"] = "^(?:" + pattern.removesuffix(r"\Z") + ")$"
+        if isinstance(pattern, str):
+            pattern = pattern.replace(r"\ud800-\udfff", "")
+            is_pythons = pattern.endswith(r"\Z")
+            each["pattern"] = "^(?:" + pattern.removesuffix(r"\Z") + ")$" if is_pythons else pattern

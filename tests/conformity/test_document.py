@@ -19,6 +19,7 @@ KEYS = {401, 403, 429, 503}
 
 class AskSchema(Schema):
     reference = fields.String(validate=validate.Regexp(r"[a-z]+\Z"))
+    name = fields.String(metadata={"pattern": r"^[^\x00-\x1f\ud800-\udfff]+$"})
 
 
 class ThingSchema(Schema):
@@ -156,7 +157,10 @@ def test_an_answer_holds_every_field_that_is_not_optional(document: dict[str, An
 
 
 def test_patterns_are_those_of_json_schema(document: dict[str, Any]) -> None:
-    assert document["components"]["schemas"]["AskSchema"]["properties"]["reference"]["pattern"] == "^(?:[a-z]+)$"
+    properties = document["components"]["schemas"]["AskSchema"]["properties"]
+
+    assert properties["reference"]["pattern"] == "^(?:[a-z]+)$"
+    assert properties["name"]["pattern"] == r"^[^\x00-\x1f]+$"
 
 
 def test_a_status_without_a_meaning_is_not_documented() -> None:
