@@ -18,6 +18,7 @@ from tenants.credentials.rules import HQ, READ, SETTLEMENT
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation.months import parse_month
+from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, query
 
 valuations = APIBlueprint("valuations", __name__, url_prefix="/v1/settlement/valuations", tag="Settlement")
@@ -27,6 +28,7 @@ valuations = APIBlueprint("valuations", __name__, url_prefix="/v1/settlement/val
 @authenticated(HQ, scope=(READ, SETTLEMENT))
 @query(AssumptionsQuerySchema)
 @valuations.output(ValuationSchema)
+@refusals(also=[409])
 def get_valuation(principal: Principal, month: str, query: dict[str, Any]) -> Response:
     """What the points outstanding at the end of a published month will cost, and what they have earned
 
