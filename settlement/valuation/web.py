@@ -28,7 +28,7 @@ valuations = APIBlueprint("valuations", __name__, url_prefix="/v1/settlement/val
 @authenticated(HQ, scope=(READ, SETTLEMENT))
 @query(AssumptionsQuerySchema)
 @valuations.output(ValuationSchema)
-@refusals(also=[409])
+@refusals(also={409})
 def get_valuation(principal: Principal, month: str, query: dict[str, Any]) -> Response:
     """What the points outstanding at the end of a published month will cost, and what they have earned
 
