@@ -19,6 +19,8 @@ from tenants.foundation.months import parse_month
 from tests.conftest import NetworkForTests, new_network
 
 TOKEN = "tok_of_a_card"
+# Nobody calls it: no worker runs.
+A_URL = "https://1.1.1.1/points"
 
 
 @dataclass
@@ -66,6 +68,8 @@ def make_world(app: APIFlask) -> World:
     hold = till.post("/v1/holds", {"card": card, "order_ref": "h1", "points": 10})
     network.hq("POST", f"/v1/cards/{blocked}/block")
     network.hq("POST", f"/v1/cards/{card}/payment-tokens", {"token": TOKEN})
+    webhook = network.hq("POST", "/v1/webhooks", {"url": A_URL}).json["webhook_id"]
+    ping = network.hq("POST", f"/v1/webhooks/{webhook}/ping")
     members = network.hq("GET", "/v1/members").json["members"]
     known = {
         "number": [card, other, blocked],
@@ -78,6 +82,10 @@ def make_world(app: APIFlask) -> World:
         "into": [*(member["member_id"] for member in members), unknown(ids.MEMBER)],
         "key_id": [*spare_keys(network), unknown(ids.KEY)],
         "terminal_id": [ids.show(ids.TERMINAL, till.terminal_id), unknown(ids.TERMINAL)],
+        "webhook_id": [webhook, unknown(ids.WEBHOOK)],
+        "delivery_id": [ping.json["delivery_id"], unknown(ids.DELIVERY)],
+        "url": [A_URL],
+        "since": ["2026-01-01T00:00:00Z"],
         "batch_id": [a_card_batch(network), unknown(ids.CARD_BATCH)],
         "code": ["A", "B", "C"],
         "store": ["A", "B", "C"],
