@@ -22,7 +22,6 @@ from clearinghouse.cards.schemas import (
 from clearinghouse.cards.service import batch_csv, batch_pdf, show_batch, show_changes
 from clearinghouse.directory.schemas import MemberSchema, PageQuerySchema
 from clearinghouse.directory.service import show_member, show_who
-from clearinghouse.directory.web import answer_page, id_cursor
 from clearinghouse.pos.service import check_idempotency_key
 from tenants.card_batches.service import find_batch, issue_batch, list_batches
 from tenants.credentials.rules import DIRECTORY, HQ, READ, REGISTER, TERMINAL
@@ -30,7 +29,7 @@ from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.openapi import refusals, replays
-from tenants.foundation.web import answer, body, query
+from tenants.foundation.web import answer, answer_page, body, id_cursor, query
 from tenants.members.service import register_member
 from tenants.payment_tokens.service import bind_token, count_tokens, unbind_token
 

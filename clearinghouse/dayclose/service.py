@@ -37,7 +37,7 @@ from tenants.credentials.service import Principal
 from tenants.foundation import clock, ids
 from tenants.foundation.database import Unit, compact_json, unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, NotFound
-from tenants.networks.service import OPENED_ON_MIN, get_network
+from tenants.networks.service import OPENED_ON_MIN, today_in
 from tenants.stores.tables import Store
 from tenants.terminals.service import find_terminal
 from tenants.terminals.tables import Terminal
@@ -233,7 +233,7 @@ def list_days(
 ) -> list[Day]:
     """From `first` to `last`, by default the last seven days; by day and terminal, those that follow `after`."""
     with unit_of_work(tenant_id) as session:
-        last = last or clock.business_date(clock.now(), get_network(tenant_id).time_zone)
+        last = last or today_in(tenant_id)
         first = first or last - timedelta(days=6)
         check_range(first, last)
         statuses: Collection[str] = (status,) if status else STATUSES

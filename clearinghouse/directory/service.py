@@ -13,11 +13,11 @@ from clearinghouse.programme.service import terms_of
 from clearinghouse.programme.tables import ProgrammeVersion
 from tenants.credentials.service import Principal
 from tenants.credentials.tables import Credential
-from tenants.foundation import clock, ids
+from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
 from tenants.members.service import find_card, find_member, list_cards
 from tenants.members.tables import Card, Member
-from tenants.networks.service import get_network, show_rate
+from tenants.networks.service import show_rate, today_in
 from tenants.networks.tables import Network
 from tenants.stores.tables import Participant, Store
 from tenants.terminals.tables import Terminal
@@ -131,7 +131,7 @@ def card_with_balance(tenant_id: UUID, number: str) -> dict[str, Any]:
     member_id = find_card(tenant_id, number).member_id
     shown = {row["card"]: row for row in show_cards(list_cards(tenant_id, member_id))}[number]
     with unit_of_work(tenant_id) as session:
-        today = clock.business_date(clock.now(), get_network(tenant_id).time_zone)
+        today = today_in(tenant_id)
         balance = balance_of(session, member_id, today)
     return {
         **shown,

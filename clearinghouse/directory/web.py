@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response
@@ -72,7 +71,7 @@ from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.openapi import refusals
-from tenants.foundation.web import answer, body, query
+from tenants.foundation.web import answer, answer_page, body, id_cursor, query
 from tenants.members.service import (
     change_card,
     create_member,
@@ -93,16 +92,6 @@ from tenants.stores.service import (
 from tenants.terminals.service import create_terminal, list_terminals
 
 directory = APIBlueprint("directory", __name__, url_prefix="/v1", tag="Directory")
-
-
-def answer_page(name: str, rows: list[dict[str, Any]], limit: int, cursor: str) -> Response:
-    """`rows` has one more than `limit` when there is a next page; `cursor` is the field to go on after."""
-    page = rows[:limit]
-    return answer({name: page, "next_cursor": page[-1][cursor] if len(rows) > limit else None})
-
-
-def id_cursor(prefix: str, query: dict[str, Any]) -> UUID | None:
-    return ids.parse(prefix, query["cursor"]) if "cursor" in query else None
 
 
 @directory.get("/network")

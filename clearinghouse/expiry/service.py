@@ -13,7 +13,7 @@ from clearinghouse.ledger.tables import Lot
 from tenants.foundation import clock
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import InvalidInput
-from tenants.networks.service import get_network
+from tenants.networks.service import today_in
 
 # Members whose wallets one call of the posting function may hold at once.
 CHUNK_MEMBERS = 250
@@ -39,7 +39,7 @@ def expire_points(
 
 def check_as_of(tenant_id: UUID, as_of: date | None) -> date:
     with unit_of_work(tenant_id):
-        today = clock.business_date(clock.now(), get_network(tenant_id).time_zone)
+        today = today_in(tenant_id)
     if as_of is not None and as_of > today:
         raise InvalidInput(f"{as_of} has not come yet in this network; today is {today}.", code="day_in_future")
     return as_of or today

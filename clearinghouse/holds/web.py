@@ -26,7 +26,7 @@ from tenants.credentials.rules import HQ, READ, REDEEM, TERMINAL
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
-from tenants.foundation.web import answer, body, query
+from tenants.foundation.web import answer, answer_page, body, id_cursor, query
 
 holds = APIBlueprint("holds", __name__, url_prefix="/v1", tag="Points of sale")
 
@@ -89,7 +89,6 @@ def get_holds(principal: Principal, query: dict[str, Any]) -> Response:
 
     Of the whole network: a hold may be captured in another store. Go on with `next_cursor` until it is null.
     """
-    before = ids.parse(ids.HOLD, query["cursor"]) if "cursor" in query else None
-    found = list_holds(principal.tenant_id, query["limit"] + 1, before, query.get("state"), query.get("card"))
-    shown = [show_hold(one, principal.currency) for one in found[: query["limit"]]]
-    return answer({"holds": shown, "next_cursor": shown[-1]["hold_id"] if len(found) > len(shown) else None})
+    limit, before = query["limit"], id_cursor(ids.HOLD, query)
+    found = list_holds(principal.tenant_id, limit + 1, before, query.get("state"), query.get("card"))
+    return answer_page("holds", [show_hold(one, principal.currency) for one in found], limit, "hold_id")

@@ -19,6 +19,7 @@ import psycopg2
 from flask import current_app
 from sqlalchemy import text
 
+from clearinghouse.ledger.tables import Transfer
 from tenants.foundation import clock, ids
 from tenants.foundation.calls import Calls, Statement
 from tenants.foundation.database import db
@@ -299,6 +300,10 @@ class Ledger:
 def result_of(row: tuple[Any, ...]) -> PostingResult:
     outcome, code, detail, card, *transfer = row
     return PostingResult(outcome, code, detail, TransferRecord(*transfer) if transfer[0] else None, card)
+
+
+def record_of(transfer: Transfer) -> TransferRecord:
+    return TransferRecord(*(getattr(transfer, name) for name in TransferRecord._fields))
 
 
 def ledger() -> Ledger:

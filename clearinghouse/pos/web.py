@@ -10,7 +10,7 @@ from apiflask.scaffold import _annotate
 from flask import Response, request
 
 from clearinghouse.ledger import queries
-from clearinghouse.ledger.service import REPLAYED, PostingResult, TransferRecord
+from clearinghouse.ledger.service import REPLAYED, PostingResult, record_of
 from clearinghouse.pos import service
 from clearinghouse.pos.schemas import (
     AccrualSchema,
@@ -33,7 +33,7 @@ from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import ClearinghouseError
 from tenants.foundation.openapi import refusals, replays
-from tenants.foundation.web import answer, body, json_response, json_text, query
+from tenants.foundation.web import answer, answer_page, body, id_cursor, json_response, json_text, query
 from tenants.members.service import find_card
 from tenants.members.tables import Member
 from tenants.verification.rules import split_scanned
@@ -192,20 +192,13 @@ def list_transfers(principal: Principal, query: dict[str, Any]) -> Response:
 
     A terminal sees those of its store, head office all. Go on with `next_cursor` until it is null.
     """
-    before = ids.parse(ids.TRANSFER, query["cursor"]) if "cursor" in query else None
+    limit, before = query["limit"], id_cursor(ids.TRANSFER, query)
     with unit_of_work(principal.tenant_id) as session:
         rows = queries.list_transfers(
-            session, query["limit"] + 1, before, principal.store_id, query.get("card"), query.get("order_ref")
+            session, limit + 1, before, principal.store_id, query.get("card"), query.get("order_ref")
         )
-    page = rows[: query["limit"]]
     shown = [
-        service.show_transfer(
-            TransferRecord(*(getattr(transfer, name) for name in TransferRecord._fields)),
-            principal.currency,
-            store_code,
-            number,
-        )
-        for transfer, store_code, number in page
+        service.show_transfer(record_of(transfer), principal.currency, store_code, number)
+        for transfer, store_code, number in rows
     ]
-    next_cursor = shown[-1]["transfer_id"] if len(rows) > len(page) else None
-    return answer({"transfers": shown, "next_cursor": next_cursor})
+    return answer_page("transfers", shown, limit, "transfer_id")

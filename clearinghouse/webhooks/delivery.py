@@ -21,7 +21,7 @@ from uuid import UUID
 from sqlalchemy import select, text, update
 from standardwebhooks import Webhook
 
-from clearinghouse.ledger.service import TransferRecord
+from clearinghouse.ledger.service import record_of
 from clearinghouse.ledger.tables import Transfer
 from clearinghouse.pos.service import show_transfer
 from clearinghouse.webhooks import queries
@@ -192,11 +192,10 @@ def make_parcels(session: Unit, tenant_id: UUID, deliveries: Sequence[Delivery])
 
 def data_of(transfer: Transfer, store_code: str | None, card: str | None, currency: str) -> dict[str, Any]:
     """The transfer as the API shows it, whose it is, and its place among all transfers of the member."""
-    record = TransferRecord(*(getattr(transfer, name) for name in TransferRecord._fields))
     return {
         "member_id": ids.show(ids.MEMBER, transfer.member_id),
         "sequence": transfer.sequence,
-        **show_transfer(record, currency, store_code, card),
+        **show_transfer(record_of(transfer), currency, store_code, card),
     }
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from apiflask import APIBlueprint
 from flask import Response
 
-from clearinghouse.directory.web import answer_page, id_cursor
 from clearinghouse.webhooks import service
 from clearinghouse.webhooks.schemas import (
     DeliveryPageSchema,
@@ -26,7 +25,7 @@ from tenants.credentials.rules import HQ, WEBHOOKS
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
-from tenants.foundation.web import answer, body, query
+from tenants.foundation.web import answer, answer_page, body, id_cursor, query
 
 webhooks = APIBlueprint("webhooks", __name__, url_prefix="/v1", tag="Webhooks")
 

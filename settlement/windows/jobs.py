@@ -9,10 +9,9 @@ from uuid import UUID
 from settlement.statements.jobs import enqueue_documents
 from settlement.statements.service import load_settlement
 from settlement.windows.service import close_month, list_windows
-from tenants.foundation import clock
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.months import last_day
-from tenants.networks.service import get_network
+from tenants.networks.service import get_network, today_in
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +33,6 @@ def next_due_month(tenant_id: UUID) -> date | None:
         if window.published_at is None:
             return window.month
     with unit_of_work(tenant_id):
-        network = get_network(tenant_id)
-    today = clock.business_date(clock.now(), network.time_zone)
-    is_due = today > last_day(first_open) + timedelta(days=network.close_grace_days)
+        grace = timedelta(days=get_network(tenant_id).close_grace_days)
+        is_due = today_in(tenant_id) > last_day(first_open) + grace
     return first_open if is_due else None

@@ -28,7 +28,7 @@ from tenants.foundation import clock
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, IntegrityFailure, NotFound
 from tenants.foundation.months import add_months, last_day, show_month
-from tenants.networks.service import get_network
+from tenants.networks.service import get_network, today_in
 from tenants.stores.tables import Store
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def day_close_differences_of(tenant_id: UUID, windows: Sequence[Window]) -> dict
 def check_turn(tenant_id: UUID, month: date) -> None:
     with unit_of_work(tenant_id) as session:
         next_month = first_open_month(session)
-        today = clock.business_date(clock.now(), get_network(tenant_id).time_zone)
+        today = today_in(tenant_id)
     if month != next_month:
         raise Conflict(
             f"Months close in turn: {show_month(next_month)} is next, not {show_month(month)}.",

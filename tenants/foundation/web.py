@@ -10,6 +10,7 @@ from functools import cache, wraps
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import unquote_plus
+from uuid import UUID
 
 import redis
 from apiflask import APIFlask
@@ -18,6 +19,7 @@ from flask import Response, request
 from marshmallow import Schema, ValidationError, fields
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from tenants.foundation import ids
 from tenants.foundation.database_errors import explain_database_error, first_line
 from tenants.foundation.errors import ClearinghouseError, InvalidInput, Unavailable
 from tenants.foundation.payment_cards import refuse_payment_cards, refuse_payment_cards_in
@@ -36,6 +38,16 @@ class InvalidBody(ClearinghouseError):
 def answer(payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`payload` as JSON. Views give this instead of a value, which saves dumping it through a schema."""
     return json_response(json_text(payload), status, headers)
+
+
+def answer_page(name: str, rows: list[dict[str, Any]], limit: int, cursor: str) -> Response:
+    """`rows` has one more than `limit` when there is a next page; `cursor` is the field to go on after."""
+    page = rows[:limit]
+    return answer({name: page, "next_cursor": page[-1][cursor] if len(rows) > limit else None})
+
+
+def id_cursor(prefix: str, query: dict[str, Any]) -> UUID | None:
+    return ids.parse(prefix, query["cursor"]) if "cursor" in query else None
 
 
 def json_text(value: Any) -> str:

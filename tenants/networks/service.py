@@ -70,6 +70,11 @@ def get_network(tenant_id: UUID) -> Network:
     return network
 
 
+def today_in(tenant_id: UUID) -> date:
+    """The day it is in the network's time zone. To be called inside a unit of work of that network."""
+    return clock.business_date(clock.now(), get_network(tenant_id).time_zone)
+
+
 def check_code(code: str) -> None:
     if not re.fullmatch(CODE_PATTERN, code):
         raise InvalidInput(
