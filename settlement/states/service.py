@@ -5,24 +5,15 @@ a state is what the last change reached, and each change goes on from the one be
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import insert, select
 
 from settlement.states.rules import NEW
-from settlement.states.tables import StateChange, Transition
+from settlement.states.tables import StateChange, Stateful, Transition
 from tenants.foundation import clock
 from tenants.foundation.database import Unit
 from tenants.foundation.errors import Conflict
-
-
-class Stateful(Protocol):
-    """A row whose `state` is what its state change number `state_sequence` reached."""
-
-    tenant_id: object
-    state: object
-    state_sequence: object
 
 
 def begin(
@@ -49,7 +40,7 @@ def begin(
 
 def change_state(session: Unit, subject: str, row: Stateful, to_state: str, by: str, reason: str = "") -> None:
     """Take a step, whose row the caller has locked. Raises `Conflict` when the table of states has no such step."""
-    allowed = next_states(session, subject, str(row.state))
+    allowed = next_states(session, subject, row.state)
     if to_state not in allowed:
         can = f"can become {' or '.join(allowed)}" if allowed else "can't change any more"
         raise Conflict(
@@ -58,7 +49,7 @@ def change_state(session: Unit, subject: str, row: Stateful, to_state: str, by: 
             state=row.state,
             allowed=list(allowed),
         )
-    sequence = int(str(row.state_sequence)) + 1
+    sequence = row.state_sequence + 1
     session.execute(
         insert(StateChange),
         [
