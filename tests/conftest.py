@@ -35,6 +35,7 @@ from settlement.proposals.service import propose
 from settlement.statements.documents import SettlementDocument
 from settlement.statements.service import load_settlement
 from settlement.windows.service import close_month, find_window
+from tenants.credentials.rules import STAFF
 from tenants.credentials.service import TERMINAL, create_credential
 from tenants.foundation import embedded
 from tenants.foundation.config import Settings
@@ -173,6 +174,10 @@ class NetworkForTests:
         create_staff(self.tenant_id, code, code, roles)
         return act_as(self.tenant_id, code)
 
+    def person_key(self, *roles: str) -> str:
+        """A key of somebody new with these roles."""
+        return create_credential(self.tenant_id, STAFF, "key", staff_id=self.person(*roles).staff_id)[1]
+
     def close(self, month: date) -> None:
         close_month(self.tenant_id, month, "test")
 
@@ -190,7 +195,10 @@ class NetworkForTests:
         return load_settlement(self.tenant_id, month)
 
     def hq(self, method: str, path: str, json: Any = None) -> TestResponse:
-        headers = {"Authorization": f"Bearer {self.hq_key}"}
+        return self.call(self.hq_key, method, path, json)
+
+    def call(self, key: str, method: str, path: str, json: Any = None) -> TestResponse:
+        headers = {"Authorization": f"Bearer {key}"}
         return self.app.test_client().open(path, method=method, json=json, headers=headers)
 
 

@@ -40,8 +40,8 @@ EXPECTED = [
     ("PATCH", "/v1/keys/<key_id>", {"hq": {"keys"}}),
     ("POST", "/v1/keys/<key_id>/rotate", {"hq": {"keys"}}),
     ("POST", "/v1/keys/<key_id>/revoke", {"hq": {"keys"}}),
-    ("GET", "/v1/settlement/windows/<month>", {"hq": {"read", "settlement"}}),
-    ("POST", "/v1/settlement/windows/<month>/close", {"hq": {"settlement"}}),
+    ("GET", "/v1/settlement/windows/<month>", {"hq": {"read", "settlement"}, "staff": {"read"}}),
+    ("POST", "/v1/settlement/windows/<month>/close", {"hq": {"settlement"}, "staff": {"prepare"}}),
 ]
 
 

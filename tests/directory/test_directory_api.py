@@ -26,7 +26,6 @@ def test_head_office_sees_how_its_network_is_set_up(network: NetworkForTests) ->
 
     assert shown["network_id"].startswith("net_")
     assert (shown["code"], shown["currency"], shown["time_zone"]) == (network.code, "USD", "UTC")
-    assert (shown["funding_rate"], shown["redemption_rate"]) == ("1", "1")
     assert shown["opened_on"] == "2026-01-01"
 
 
