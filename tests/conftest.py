@@ -31,13 +31,14 @@ from clearinghouse.networks.setup import set_up_database
 from clearinghouse.programme.rules import Terms
 from settlement.valuation.web import valuations
 from settlement.windows.web import settlement
-from tenants.credentials.service import TERMINAL, create_credential
+from tenants.credentials.service import STAFF, TERMINAL, create_credential
 from tenants.foundation import embedded
 from tenants.foundation.config import Settings
 from tenants.foundation.database import normal_url
 from tenants.foundation.luhn import check_digit
 from tenants.members.service import create_member, issue_card
 from tenants.networks.service import NewNetwork
+from tenants.staff.service import create_staff
 from tenants.stores.service import create_store
 from tenants.terminals.service import create_terminal
 from tests.conformity.answers import AnswerChecks
@@ -161,8 +162,16 @@ class NetworkForTests:
         member = create_member(self.tenant_id)
         return issue_card(self.tenant_id, member.member_id, a_card_number()).number
 
+    def add_staff(self, code: str, *roles: str, participant: str | None = None) -> str:
+        """The key of a person who is new."""
+        person = create_staff(self.tenant_id, code, f"Person {code}", roles, participant)
+        return create_credential(self.tenant_id, STAFF, "test", staff_id=person.staff_id)[1]
+
     def hq(self, method: str, path: str, json: Any = None) -> TestResponse:
-        headers = {"Authorization": f"Bearer {self.hq_key}"}
+        return self.call(self.hq_key, method, path, json)
+
+    def call(self, key: str, method: str, path: str, json: Any = None) -> TestResponse:
+        headers = {"Authorization": f"Bearer {key}"}
         return self.app.test_client().open(path, method=method, json=json, headers=headers)
 
 

@@ -26,10 +26,9 @@ from settlement.windows.service import (
     list_windows,
 )
 from settlement.windows.tables import Window
-from tenants.credentials.rules import HQ, READ, SETTLEMENT
-from tenants.credentials.service import Principal
+from tenants.credentials.rules import HQ, PREPARE, READ, SETTLEMENT, STAFF
+from tenants.credentials.service import Principal, show_caller
 from tenants.credentials.web import authenticated
-from tenants.foundation import ids
 from tenants.foundation.months import parse_month, show_month
 from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer
@@ -43,7 +42,7 @@ EXPORTED: dict[int | str, dict[str, Any]] = {200: {"description": "The file", "c
 
 
 @settlement.get("/windows")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
 @settlement.output(WindowListSchema)
 def get_windows(principal: Principal) -> Response:
     """List the closed months, oldest first, and the first open one"""
@@ -65,7 +64,7 @@ def show_window(window: Window, day_close_differences: int | None) -> dict[str, 
 
 
 @settlement.post("/windows/<month>/close")
-@authenticated(HQ, scope=SETTLEMENT)
+@authenticated(HQ, STAFF, scope=(SETTLEMENT, PREPARE))
 @settlement.output(SettlementSchema)
 @refusals(also={500}, never={404})
 def post_close(principal: Principal, month: str) -> Response:
@@ -74,12 +73,12 @@ def post_close(principal: Principal, month: str) -> Response:
     Months close in turn, once they are over. Send it again after an interruption: it goes on where it was.
     """
     day = parse_month(month)
-    close_month(principal.tenant_id, day, f"key {ids.show(ids.KEY, principal.credential_id)}")
+    close_month(principal.tenant_id, day, show_caller(principal))
     return answer(show_settlement(principal.tenant_id, day))
 
 
 @settlement.get("/windows/<month>")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
 @settlement.output(SettlementSchema)
 @refusals(also={409})
 def get_window(principal: Principal, month: str) -> Response:
@@ -93,7 +92,7 @@ def show_settlement(tenant_id: UUID, month: date) -> dict[str, Any]:
 
 
 @settlement.get("/windows/<month>/positions")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
 @settlement.output(PositionsSchema)
 @refusals(also={409})
 def get_positions(principal: Principal, month: str) -> Response:
@@ -105,7 +104,7 @@ def get_positions(principal: Principal, month: str) -> Response:
 
 
 @settlement.get("/windows/<month>/flows")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
 @settlement.output(FlowsSchema)
 @refusals(also={409})
 def get_flows(principal: Principal, month: str) -> Response:
@@ -119,7 +118,7 @@ def get_flows(principal: Principal, month: str) -> Response:
 
 
 @settlement.get("/windows/<month>/exports/<name>")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
 @settlement.doc(responses=EXPORTED)
 @refusals(also={409})
 def get_export(principal: Principal, month: str, name: str) -> Response:
@@ -129,7 +128,7 @@ def get_export(principal: Principal, month: str, name: str) -> Response:
 
 
 @settlement.get("/windows/<month>/statements/<store>")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
 @settlement.output(FileSchema, content_type="application/pdf")
 @refusals(also={409})
 def get_statement(principal: Principal, month: str, store: str) -> Response:
@@ -140,7 +139,7 @@ def get_statement(principal: Principal, month: str, store: str) -> Response:
 
 
 @settlement.post("/windows/<month>/documents")
-@authenticated(HQ, scope=SETTLEMENT)
+@authenticated(HQ, STAFF, scope=(SETTLEMENT, PREPARE))
 @settlement.output(RenderingSchema, status_code=202)
 def post_documents(principal: Principal, month: str) -> Response:
     """Have the workers write every document of a month"""
