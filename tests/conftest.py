@@ -174,10 +174,6 @@ class NetworkForTests:
         create_staff(self.tenant_id, code, code, roles)
         return act_as(self.tenant_id, code)
 
-    def person_key(self, *roles: str) -> str:
-        """A key of somebody new with these roles."""
-        return create_credential(self.tenant_id, STAFF, "key", staff_id=self.person(*roles).staff_id)[1]
-
     def close(self, month: date) -> None:
         close_month(self.tenant_id, month, "test")
 
@@ -193,6 +189,11 @@ class NetworkForTests:
         self.propose(month)
         approve(self.tenant_id, month, self.person(APPROVER))
         return load_settlement(self.tenant_id, month)
+
+    def add_staff(self, code: str, *roles: str, participant: str | None = None) -> str:
+        """The key of a person who is new."""
+        person = create_staff(self.tenant_id, code, f"Person {code}", roles, participant)
+        return create_credential(self.tenant_id, STAFF, "test", staff_id=person.staff_id)[1]
 
     def hq(self, method: str, path: str, json: Any = None) -> TestResponse:
         return self.call(self.hq_key, method, path, json)

@@ -70,7 +70,7 @@ def tables(owner: Engine) -> list[Row[Any]]:
     """Every table with a tenant_id, partitions aside: read from the database, so that a new one is among them."""
     with owner.connect() as connection:
         found = list(connection.execute(text(TENANT_TABLES)))
-    assert {"tenants.cards", "programme.versions", "ledger.transfers", "settlement.positions"} <= {
+    assert {"tenants.cards", "tenants.staff", "programme.versions", "ledger.transfers", "settlement.positions"} <= {
         t.name for t in found
     }
     return found

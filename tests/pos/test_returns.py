@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from clearinghouse.expiry.service import expire_points
 from clearinghouse.ledger.checks import check_ledger
-from settlement.statements.service import load_settlement
-from settlement.windows.service import close_month
 from tests.conftest import NetworkForTests, Till
 
 

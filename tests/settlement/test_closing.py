@@ -8,7 +8,7 @@ import pytest
 from clearinghouse.ledger.checks import check_ledger
 from clearinghouse.ledger.service import Grant, accrual, common_fields, ledger
 from settlement.checks.service import check_settlement
-from settlement.statements.service import load_settlement, load_statements
+from settlement.statements.service import load_statements
 from settlement.windows.service import close_month
 from tenants.foundation.errors import Conflict
 from tests.conftest import NetworkForTests

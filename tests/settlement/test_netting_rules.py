@@ -12,7 +12,11 @@ FIRST, SECOND = date(2026, 1, 1), date(2026, 1, 2)
 
 
 def test_a_store_without_points_is_there_and_head_office_comes_last() -> None:
-    days = [StoreDay(HEAD_OFFICE, FIRST, 40, 0, 0), StoreDay(A, FIRST, 101, 7, 5, 3), StoreDay(A, SECOND, -1, 2, 0, -3)]
+    days = [
+        StoreDay(HEAD_OFFICE, FIRST, 40, 0, 0),
+        StoreDay(A, FIRST, 101, 7, 5, 3),
+        StoreDay(A, SECOND, -1, 2, 0, -3),
+    ]
 
     assert sum_stores([A, B], days) == [
         StorePoints(A, 100, 9, 5, 0),

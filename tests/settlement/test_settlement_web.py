@@ -32,14 +32,23 @@ def proposed(closed: NetworkForTests) -> NetworkForTests:
 def test_a_closed_month_shows_its_points_its_calendar_and_what_happened(closed: NetworkForTests) -> None:
     shown = closed.hq("GET", "/v1/settlement/windows/2026-01").json
 
-    assert (shown["state"], shown["issued"], shown["recovered"], shown["closing_outstanding"]) == ("closed", 100, 30, 70)
-    assert (shown["dispute_until"], shown["collect_on"], shown["pay_on"]) == ("2026-02-10", "2026-02-15", "2026-02-18")
+    assert (shown["state"], shown["issued"], shown["recovered"], shown["closing_outstanding"]) == (
+        "closed",
+        100,
+        30,
+        70,
+    )
+    assert (shown["dispute_until"], shown["collect_on"], shown["pay_on"]) == (
+        "2026-02-10",
+        "2026-02-15",
+        "2026-02-18",
+    )
     assert all(identity["holds"] for identity in shown["identities"])
     assert [(c["from_state"], c["to_state"]) for c in shown["changes"]] == [("open", "closed")]
 
 
 def test_a_proposal_answers_with_totals_identities_and_positions(closed: NetworkForTests) -> None:
-    preparer = closed.person_key("preparer")
+    preparer = closed.add_staff("ana", "preparer")
 
     answer = closed.call(preparer, "POST", "/v1/settlement/windows/2026-01/settlement").json
 
@@ -132,7 +141,7 @@ def test_a_terminal_key_can_not_see_settlement(closed: NetworkForTests) -> None:
 
 def test_a_month_goes_from_closed_to_approved_by_two_people(closed: NetworkForTests) -> None:
     settlement = "/v1/settlement/windows/2026-01/settlement"
-    preparer, approver = closed.person_key("preparer", "approver"), closed.person_key("approver")
+    preparer, approver = closed.add_staff("ana", "preparer", "approver"), closed.add_staff("ben", "approver")
 
     proposed = closed.call(preparer, "POST", settlement)
     own = closed.call(preparer, "POST", f"{settlement}/approve")
@@ -147,7 +156,7 @@ def test_a_month_goes_from_closed_to_approved_by_two_people(closed: NetworkForTe
 
 def test_a_rejected_proposal_says_why_and_another_follows(closed: NetworkForTests) -> None:
     settlement = "/v1/settlement/windows/2026-01/settlement"
-    preparer, approver = closed.person_key("preparer"), closed.person_key("approver")
+    preparer, approver = closed.add_staff("ana", "preparer"), closed.add_staff("ben", "approver")
     closed.call(preparer, "POST", settlement)
 
     rejected = closed.call(approver, "POST", f"{settlement}/reject", {"reason": "the rate of B is wrong"})
