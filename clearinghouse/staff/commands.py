@@ -49,7 +49,7 @@ def create_one_person(
 
 @staff.command("roles")
 @click.argument("code")
-@click.argument("roles", nargs=-1, required=True, type=ROLE)
+@click.argument("roles", nargs=-1, required=True, type=ROLE, metavar="ROLES...")
 @network_option
 @json_option
 @with_app

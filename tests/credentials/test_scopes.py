@@ -12,11 +12,13 @@ from apiflask import APIFlask
 from sqlalchemy.exc import IntegrityError
 
 from clearinghouse.ledger.checks import check_ledger
-from tenants.credentials.rules import HQ, SCOPES, STAFF, TERMINAL, scopes_of
+from tenants.credentials.rules import HQ, READ, SCOPES, SETTLEMENT, STAFF, TERMINAL, scopes_of
 from tenants.credentials.service import create_credential, list_credentials
 from tenants.credentials.tables import Credential
+from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
+from tenants.foundation.errors import Forbidden
 from tenants.staff.rules import OWNER, ROLES
 from tests.conftest import NetworkForTests, Till
 from tests.directory.routes import NOBODYS
@@ -57,6 +59,20 @@ EXPECTED = [
     ("GET", "/v1/settlement/windows/<month>", {"hq": {"read", "settlement"}, "staff": {"read"}}),
     ("POST", "/v1/settlement/windows/<month>/close", {"hq": {"settlement"}, "staff": {"prepare"}}),
     ("POST", "/v1/settlement/windows/<month>/documents", {"hq": {"settlement"}, "staff": {"prepare"}}),
+]
+
+
+# Roles, what `authenticated` is told of scopes, and what OpenAPI says then.
+SECURITY = [
+    ([TERMINAL], (), [{TERMINAL: []}]),
+    ([HQ], "read", [{HQ: ["read"]}]),
+    ([HQ, STAFF], ("settlement", "prepare"), [{HQ: ["settlement"]}, {STAFF: ["prepare"]}]),
+    ([HQ, STAFF], ("read", "settlement"), [{HQ: ["read"]}, {HQ: ["settlement"]}, {STAFF: ["read"]}]),
+    (
+        [HQ, STAFF],
+        {HQ: "settlement", STAFF: ("read", "own")},
+        [{HQ: ["settlement"]}, {STAFF: ["read"]}, {STAFF: ["own"]}],
+    ),
 ]
 
 
@@ -109,6 +125,33 @@ def test_a_route_asks_for_the_scope_of_what_it_does(
     app: APIFlask, method: str, rule: str, expected: dict[str, set[str]]
 ) -> None:
     assert {(m, r): allowed for m, r, allowed in routes(app)}[method, rule] == expected
+
+
+@pytest.mark.parametrize(("roles", "scope", "expected"), SECURITY)
+def test_each_role_may_be_asked_for_a_scope_of_its_own(roles: list[str], scope: Any, expected: list[Any]) -> None:
+    view = authenticated(*roles, scope=scope)(lambda principal: None)
+
+    assert view._spec["security"] == expected
+
+
+def test_a_scope_that_is_asked_of_one_role_opens_nothing_to_another(network: NetworkForTests) -> None:
+    view = authenticated(HQ, STAFF, scope={HQ: SETTLEMENT, STAFF: READ})(lambda principal: principal.role)
+
+    def ask(key: str) -> str:
+        with network.app.test_request_context(headers={"Authorization": f"Bearer {key}"}):
+            return view()
+
+    assert ask(make_key(network, HQ, {"settlement"})) == "hq"
+    assert ask(make_person(network, {"auditor"})) == "staff"
+    with pytest.raises(Forbidden, match="lacks the scope settlement: head office can make one"):
+        ask(make_key(network, HQ, {"read"}))
+    with pytest.raises(Forbidden, match="lacks the scope read: it comes with the role preparer or approver or"):
+        ask(make_person(network, {OWNER}))
+
+
+def test_a_view_can_not_ask_for_a_scope_that_the_role_never_has() -> None:
+    with pytest.raises(AssertionError):
+        authenticated(HQ, STAFF, scope="prepare")
 
 
 def test_a_key_with_every_scope_but_the_one_is_refused_on_every_route(
