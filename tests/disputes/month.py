@@ -105,9 +105,13 @@ class Month:
         return self.tenant_id if code == HQ else self.network.tills[code].store_id
 
     def rows(self, month: date = JANUARY) -> list[tuple[str, str, str, int, date]]:
-        """(kind, payer, payee, amount, origin month) of every line, by kind."""
+        """(kind, payer, payee, amount, origin month) of every line that is not zero, by kind."""
         codes = {till.store_id: code for code, till in self.network.tills.items()} | {self.tenant_id: HQ}
-        return [(x.kind, codes[x.payer_id], codes[x.payee_id], x.amount, x.origin_month) for x in self.lines(month)]
+        return [
+            (line.kind, codes[line.payer_id], codes[line.payee_id], line.amount, line.origin_month)
+            for line in self.lines(month)
+            if line.amount
+        ]
 
     def legs(self, month: date = JANUARY) -> dict[str, int]:
         """By store, what is really paid."""

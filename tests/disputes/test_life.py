@@ -244,7 +244,9 @@ def test_superseded_proposals_keep_what_they_said(month: Month) -> None:
     assert (nets, states) == ([-40, -10, -5], [REJECTED, REJECTED, "approved"])
 
 
-def test_a_line_that_has_become_less_meanwhile_is_never_disputed_for_more(network: NetworkForTests, card: str) -> None:
+def test_a_line_that_has_become_less_meanwhile_is_never_disputed_for_more(
+    network: NetworkForTests, card: str
+) -> None:
     """Another rate from the middle of the month on leaves it half its points: the first dispute takes all of it."""
     month = Month(network)
     for day in (10, 20):
