@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from tenants.foundation.columns import Day, Key, MinorUnits, Moment, OptionalKey, OptionalWords, Words
@@ -21,6 +21,7 @@ class AdjustmentRow(Base):
         ForeignKeyConstraint(["tenant_id"], ["tenants.networks.tenant_id"]),
         UniqueConstraint("tenant_id", "reference"),
         UniqueConstraint("tenant_id", "made_by", "idempotency_key"),
+        Index("adjustments_month_idx", "tenant_id", "settlement_month"),
         {"schema": "settlement"},
     )
 

@@ -181,8 +181,7 @@ def release(session: Unit, dispute: DisputeRow, by: str) -> None:
 def expire_disputes(tenant_id: UUID, by: str, today: date | None = None) -> list[UUID]:
     """Those not decided in time stand as if rejected; their ids. `today` is the day in the network's time zone."""
     with unit_of_work(tenant_id) as session:
-        last_day_ended = (today or today_in(tenant_id)) - DECIDED_WITHIN
-        overdue = queries.undecided_by_month(session, last_day_ended)
+        overdue = queries.undecided_by_month(session, (today or today_in(tenant_id)) - DECIDED_WITHIN)
     expired = [
         dispute_id
         for month, dispute_ids in overdue.items()

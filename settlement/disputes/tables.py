@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from settlement.states.tables import Stateful, reached
@@ -23,6 +23,7 @@ class DisputeRow(Stateful, Base):
         ForeignKeyConstraint(["tenant_id", "opened_by"], ["tenants.staff.tenant_id", "tenants.staff.staff_id"]),
         reached("dispute_id"),
         UniqueConstraint("tenant_id", "opened_by", "idempotency_key"),
+        Index("disputes_month_idx", "tenant_id", "month"),
         {"schema": "settlement"},
     )
 

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from datetime import date
 from functools import partial
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from sqlalchemy.exc import IntegrityError
 
-from cli import clearinghouse
 from settlement.adjustments.rules import AMOUNT_MAX, DISPUTE_RELEASED, LEG_CARRIED, NewAdjustment
 from settlement.adjustments.service import adjust, list_adjustments, make_adjustment
 from settlement.proposals.rules import ADJUSTMENT
 from settlement.statements.service import load_settlement
 from settlement.windows.service import close_month
 from tenants.foundation import ids
-from tenants.foundation.config import Settings
 from tenants.foundation.database import unit_of_work
 from tenants.staff.rules import AUDITOR, Actor
 from tests.conftest import NetworkForTests
+from tests.disputes.conftest import Run
 from tests.disputes.month import FEBRUARY, HQ, JANUARY, MARCH, Month
 from tests.ledger.test_concurrency import at_once
 
@@ -280,22 +278,11 @@ def test_the_clearinghouses_own_are_made_once_for_what_they_come_from(month: Mon
         make_adjustment(session, month.tenant_id, new, "scheduler")
 
 
-@pytest.fixture
-def run(settings: Settings, network: NetworkForTests) -> Callable[..., Result]:
-    environment = {
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "CLEARINGHOUSE_VAR": str(settings.var),
-        "CLEARINGHOUSE_NETWORK": network.code,
-    }
-    return lambda *arguments: CliRunner().invoke(clearinghouse, arguments, env=environment)
-
-
-def make_at_command_line(run: Callable[..., Result], actor: Actor, *more: str) -> Result:
+def make_at_command_line(run: Run, actor: Actor, *more: str) -> Result:
     return run("adjustment", "make", "A", HQ, "500", "--reason", "penalty", "--as", actor.code, *more)
 
 
-def test_the_commands_do_the_same(month: Month, run: Callable[..., Result]) -> None:
+def test_the_commands_do_the_same(month: Month, run: Run) -> None:
     made = json.loads(make_at_command_line(run, month.preparer, "--note", "Late", "--json").stdout)
     listed = json.loads(run("adjustment", "list", "-m", "2026-01", "--json").stdout)
     table = run("adjustment", "list").stdout
@@ -306,7 +293,7 @@ def test_the_commands_do_the_same(month: Month, run: Callable[..., Result]) -> N
     assert made["adjustment_id"] in table
 
 
-def test_the_commands_refuse_the_same(month: Month, run: Callable[..., Result]) -> None:
+def test_the_commands_refuse_the_same(month: Month, run: Run) -> None:
     not_allowed = make_at_command_line(run, month.approver)
     too_early = make_at_command_line(run, month.preparer, "--origin-month", "2025-01")
     too_much = run("adjustment", "make", "A", HQ, str(2**70), "--reason", "penalty", "--as", month.preparer.code)

@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from cli import clearinghouse
 from settlement.disputes.jobs import expire_disputes_of
 from settlement.disputes.rules import DECIDED_WITHIN
 from settlement.proposals.rules import FUNDING
 from settlement.serving.jobs import expire_all_disputes
-from tenants.foundation.config import Settings
 from tenants.foundation.queue import job_queue
-from tests.conftest import NetworkForTests
+from tests.disputes.conftest import Run
 from tests.disputes.month import HQ, Month, shown
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(settings: Settings, network: NetworkForTests) -> Run:
-    environment = {
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "CLEARINGHOUSE_VAR": str(settings.var),
-        "CLEARINGHOUSE_NETWORK": network.code,
-    }
-    return lambda *arguments: CliRunner().invoke(clearinghouse, arguments, env=environment)
-
-
-@pytest.fixture
-def run_json(run: Run) -> Callable[..., Any]:
-    def run_json(*arguments: str) -> Any:
-        result = run(*arguments, "--json")
-        assert result.exit_code == 0, (result.output, result.exception)
-        return json.loads(result.stdout)
-
-    return run_json
 
 
 def open_with(month: Month, *more: str) -> list[str]:

@@ -11,12 +11,14 @@ from pypdf import PdfReader
 from settlement.disputes.service import reject
 from settlement.proposals.rules import BILATERAL, FUNDING, REDEMPTION
 from settlement.proposals.service import reject as reject_settlement
+from settlement.terms.rules import POOLED
 from tenants.staff.rules import OWNER, PREPARER
 from tenants.staff.service import act_as, create_staff
 from tenants.stores.service import create_store
 from tests.disputes.month import FEBRUARY, HQ, JANUARY, Month
 
 LINES = "/own/windows/2026-01/stores/{}/lines"
+MONTHS = ("2026-01", "2026-02")
 STATEMENT = "/own/windows/2026-01/stores/{}/statement"
 
 
@@ -175,6 +177,26 @@ def statement(month: Month) -> str:
     data = answer.get_data()
     answer.close()
     return "".join(page.extract_text() for page in PdfReader(io.BytesIO(data)).pages)
+
+
+def test_what_was_carried_forward_opens_the_next_month_and_is_not_disputed_again(month: Month) -> None:
+    month.settle_with(POOLED, JANUARY, minimum_payout=100)
+    month.propose()
+    month.approve()
+    month.network.close(FEBRUARY)
+    month.propose(FEBRUARY)
+    month.let_dispute_until(3, FEBRUARY)
+
+    january, february = (ask(month, "B", LINES.format("B").replace("2026-01", each)).json for each in MONTHS)
+
+    assert [(line["kind"], line["amount"], line["disputable"]) for line in january["lines"]] == [
+        ("redemption", 60, 0),
+        ("carried_forward", 60, 0),
+    ]
+    assert [(line["kind"], line["amount"], line["disputable"]) for line in february["lines"]] == [
+        ("opening_balance", 60, 0),
+        ("carried_forward", 60, 0),
+    ]
 
 
 def test_two_owners_of_a_participant_see_the_same(month: Month) -> None:
