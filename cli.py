@@ -34,6 +34,7 @@ COMMANDS = {
     "demo": "settlement.demo.commands:demo",
     "network": "clearinghouse.networks.commands:network",
     "participant": "clearinghouse.directory.commands:participant",
+    "bank-account": "clearinghouse.bank_accounts.commands:bank_account",
     "store": "clearinghouse.directory.commands:store",
     "terminal": "clearinghouse.directory.commands:terminal",
     "key": "clearinghouse.directory.commands:key",

@@ -32,6 +32,10 @@ EVENT = "evt"
 HOLD = "hld"
 CARD_BATCH = "cbt"
 CARD_CHANGE = "chg"
+BANK_ACCOUNT = "bac"
+LEG = "leg"
+PAYMENT_FILE = "pay"
+BANK_FILE = "bnk"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from tenants.bank_accounts.tables import BankAccount
+from tenants.foundation.database import Unit
+from tenants.stores.tables import Participant, Store
+
+
+def present_account(session: Unit, participant_id: UUID | None) -> BankAccount | None:
+    """Head office's without a participant."""
+    return session.scalar(present_accounts().where(BankAccount.participant_id.is_not_distinct_from(participant_id)))
+
+
+def present_accounts() -> Select[BankAccount]:
+    return select(BankAccount).where(BankAccount.ended_at.is_(None))
+
+
+def accounts_of_stores(session: Unit, store_ids: Collection[UUID]) -> dict[UUID, BankAccount]:
+    """The present account of each store's participant, by store; stores without one are left out."""
+    join = (Store.tenant_id == BankAccount.tenant_id) & (Store.participant_id == BankAccount.participant_id)
+    statement = select(Store.store_id, BankAccount).join(BankAccount, join)
+    found = session.execute(statement.where(Store.store_id.in_(store_ids), BankAccount.ended_at.is_(None)))
+    return {store_id: account for store_id, account in found}
+
+
+def head_office_accounts(session: Unit) -> list[BankAccount]:
+    """All that head office has had: banks tell of a payment also after its account has been replaced."""
+    return list(session.scalars(select(BankAccount).where(BankAccount.participant_id.is_(None))))
+
+
+def accounts_of_participants(after: str | None, limit: int | None) -> Select[BankAccount, str]:
+    """The present ones with their participants' codes, by code, those that follow the code `after`."""
+    join = (Participant.tenant_id == BankAccount.tenant_id) & (
+        Participant.participant_id == BankAccount.participant_id
+    )
+    statement = select(BankAccount, Participant.code).join(Participant, join).where(BankAccount.ended_at.is_(None))
+    if after is not None:
+        statement = statement.where(Participant.code > after)
+    return statement.order_by(Participant.code).limit(limit)
