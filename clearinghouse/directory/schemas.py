@@ -224,8 +224,6 @@ class NetworkSchema(Schema):
     name = fields.String()
     time_zone = fields.String(metadata={"description": "Whose calendar days are business days"})
     currency = fields.String()
-    funding_rate = fields.String(metadata={"description": "Minor units a store pays per point it issued"})
-    redemption_rate = fields.String(metadata={"description": "Minor units a store receives per point it recovered"})
     opened_on = fields.String()
     days_accepted_late = fields.Integer()
     close_grace_days = fields.Integer()

@@ -30,8 +30,6 @@ def show_network(network: Network) -> dict[str, Any]:
         "name": network.name,
         "time_zone": network.time_zone,
         "currency": network.currency,
-        "funding_rate": show_rate(network.funding_rate),
-        "redemption_rate": show_rate(network.redemption_rate),
         "opened_on": network.opened_on.isoformat(),
         "days_accepted_late": network.days_accepted_late,
         "close_grace_days": network.close_grace_days,

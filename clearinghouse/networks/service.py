@@ -12,6 +12,7 @@ from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.months import month_of
 from tenants.networks.service import NewNetwork, check_network, make_network
+from tenants.rates.service import make_rate
 
 
 def open_network(network: NewNetwork, terms: Terms) -> tuple[UUID, str]:
@@ -27,5 +28,6 @@ def open_network(network: NewNetwork, terms: Terms) -> tuple[UUID, str]:
         session.add(make_network(tenant_id, network))
         session.flush()
         open_books(tenant_id, first_month)
-        session.add_all([make_version(tenant_id, 1, terms, opening), credential])
+        rate = make_rate(tenant_id, network.funding_rate, network.redemption_rate, first_month, made_by="opening")
+        session.add_all([make_version(tenant_id, 1, terms, opening), credential, rate])
     return tenant_id, key

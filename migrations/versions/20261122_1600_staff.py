@@ -33,17 +33,49 @@ CREATE TABLE tenants.staff (
 );
 """
 
+# What a person's key may do comes from the person's roles, so such a key has no scopes of its own. The function that
+# reads keys gives more columns than before, which CREATE OR REPLACE can't do: it is made anew after this revision.
+KEYS = """
+DROP FUNCTION IF EXISTS tenants.find_principal(uuid, bytea);
+ALTER TABLE tenants.credentials
+    ADD COLUMN staff_id uuid,
+    DROP CONSTRAINT credentials_role_check,
+    DROP CONSTRAINT credentials_scopes_check,
+    ADD CONSTRAINT credentials_role_check CHECK (role IN ('terminal', 'hq', 'staff')),
+    ADD CONSTRAINT credentials_staff_check CHECK ((role = 'staff') = (staff_id IS NOT NULL)),
+    ADD CONSTRAINT credentials_scopes_check CHECK (
+        (cardinality(scopes) = 0) = (role = 'staff') AND scopes <@ CASE role
+        WHEN 'terminal' THEN ARRAY['accrue', 'redeem', 'reverse', 'read', 'close', 'register']
+        WHEN 'hq' THEN ARRAY['read', 'directory', 'settlement', 'keys', 'webhooks']
+        ELSE ARRAY[]::text[] END),
+    ADD FOREIGN KEY (tenant_id, staff_id) REFERENCES tenants.staff;
+"""
+
 GRANTS = """
 GRANT SELECT, INSERT ON tenants.staff TO clearinghouse_app;
 GRANT UPDATE (roles, left_at) ON tenants.staff TO clearinghouse_app;
+"""
+
+DOWNGRADE = """
+DELETE FROM tenants.credentials WHERE role = 'staff';
+ALTER TABLE tenants.credentials
+    DROP COLUMN staff_id,
+    DROP CONSTRAINT credentials_role_check,
+    DROP CONSTRAINT credentials_scopes_check,
+    ADD CONSTRAINT credentials_role_check CHECK (role IN ('terminal', 'hq')),
+    ADD CONSTRAINT credentials_scopes_check CHECK (cardinality(scopes) > 0 AND scopes <@ CASE role
+        WHEN 'terminal' THEN ARRAY['accrue', 'redeem', 'reverse', 'read', 'close', 'register']
+        ELSE ARRAY['read', 'directory', 'settlement', 'keys', 'webhooks'] END);
+DROP TABLE tenants.staff;
 """
 
 
 def upgrade() -> None:
     op.execute(STAFF)
     isolate("tenants.staff")
+    op.execute(KEYS)
     op.execute(GRANTS)
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE tenants.staff")
+    op.execute(DOWNGRADE)

@@ -8,7 +8,7 @@ from alembic import op
 from migrations.tenancy import isolate
 
 revision = "20261122_1620"
-down_revision = "20261122_1600"
+down_revision = "20261122_1610"
 branch_labels = None
 depends_on = None
 

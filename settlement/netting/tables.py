@@ -5,12 +5,12 @@ from datetime import date
 from sqlalchemy import ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.foundation.columns import Key, MinorUnits, MonthKey, Points
+from tenants.foundation.columns import Key, MonthKey, Points
 from tenants.foundation.database import Base
 
 
 class PositionRow(Base):
-    """A published `settlement.netting.rules.Position`; head office's own has the network's id as `store_id`."""
+    """A published `settlement.netting.rules.StorePoints`; head office's own has the network's id as `store_id`."""
 
     __tablename__ = "positions"
     __table_args__ = (
@@ -25,9 +25,6 @@ class PositionRow(Base):
     borne: Mapped[Points]
     recovered: Mapped[Points]
     expired: Mapped[Points]
-    to_pay: Mapped[MinorUnits]
-    to_receive: Mapped[MinorUnits]
-    net: Mapped[MinorUnits]
 
 
 class FlowRow(Base):

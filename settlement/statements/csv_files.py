@@ -60,7 +60,7 @@ def position_row(line: StoreLine, currency: str) -> list[str]:
 
 
 def head_office_row(document: SettlementDocument) -> list[str]:
-    net = plain_money(document.totals.hq_net, document.currency)
+    net = plain_money(document.hq_net, document.currency)
     return [HEAD_OFFICE, "Head office", "", "", "", "", "", "", "", "", net, "", document.currency]
 
 

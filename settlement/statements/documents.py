@@ -1,15 +1,18 @@
-"""What a published month looks like to whoever renders it: plain values, no database.
+"""What a settlement looks like to whoever renders it: plain values, no database.
 
-Points and minor units are integers; signs as in `settlement.netting.rules`.
+Points and minor units are integers; signs as in `settlement.proposals.rules`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
-from settlement.netting.rules import Identity, Position, Rates, Totals
+from settlement.netting.rules import Identity, StorePoints, Totals
+from settlement.proposals.rules import Line, Position
+from settlement.states.rules import PROPOSED
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,11 @@ class DayLine:
 
 @dataclass(frozen=True)
 class SettlementDocument:
-    """A published month of a network: every position and the issuing x redeeming matrix."""
+    """One version of a month's settlement: every position and line, and the issuing x redeeming matrix.
+
+    `as_of` is when it became what it is: proposed, or approved. `hq_funded` are the points that head office has
+    issued itself. `rounding` (minor units) is what rounding has added to what head office takes in.
+    """
 
     network_code: str
     network_name: str
@@ -51,12 +58,29 @@ class SettlementDocument:
     time_zone: str
     month: date
     closed_at: datetime
-    published_at: datetime
-    rates: Rates
+    settlement_id: UUID
+    version: int
+    state: str
+    model: str
+    proposed_by: str
+    approved_by: str | None
+    as_of: datetime
     totals: Totals
+    hq_net: int
+    rounding: Decimal
     stores: tuple[StoreLine, ...]
+    hq_funded: StorePoints | None
+    lines: tuple[Line, ...]
     flows: tuple[Flow, ...]
     identities: tuple[Identity, ...]
+    merkle_root: bytes | None
+
+    @property
+    def is_draft(self) -> bool:
+        return self.state == PROPOSED
+
+    def lines_of(self, store_id: UUID) -> list[Line]:
+        return [line for line in self.lines if store_id in (line.payer_id, line.payee_id)]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
@@ -12,20 +12,23 @@ from uuid import UUID
 from flask import current_app
 from sqlalchemy import func, select
 
-from settlement.netting.rules import Identity, Position, Rates, Totals
+from settlement.netting.rules import Identity, StorePoints
 from settlement.netting.tables import DayRow, FlowRow, PositionRow
+from settlement.proposals.queries import lines_of
+from settlement.proposals.rules import Line, positions_of
+from settlement.proposals.service import get_settlement
 from settlement.statements.csv_files import write_flows_csv, write_positions_csv
 from settlement.statements.documents import DayLine, Flow, SettlementDocument, StatementDocument, StoreLine
 from settlement.statements.pdf import write_statement_pdf
 from settlement.statements.xlsx import write_settlement_xlsx
-from settlement.windows.service import get_published_window
-from settlement.windows.tables import Window
+from settlement.windows.service import get_published_window, totals_of
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import NotFound
 from tenants.foundation.months import last_day, show_month
 from tenants.networks.service import get_network
-from tenants.stores.service import HEAD_OFFICE
-from tenants.stores.tables import Participant, Store
+from tenants.staff.tables import Staff
+from tenants.stores.service import HEAD_OFFICE, stores_and_owners
+from tenants.stores.tables import Store
 
 EXPORTS: dict[str, Callable[[SettlementDocument, Path], None]] = {
     "settlement.xlsx": write_settlement_xlsx,
@@ -34,18 +37,21 @@ EXPORTS: dict[str, Callable[[SettlementDocument, Path], None]] = {
 }
 
 
-def load_settlement(tenant_id: UUID, month: date) -> SettlementDocument:
-    """Raises `NotFound` or `Conflict` unless the month has been published."""
+def load_settlement(tenant_id: UUID, month: date, version: int | None = None) -> SettlementDocument:
+    """The version that is not rejected, or the one asked for. Raises `NotFound` when there is none."""
+    settlement = get_settlement(tenant_id, month, version)
     window = get_published_window(tenant_id, month)
     with unit_of_work(tenant_id) as session:
         network = get_network(tenant_id)
-        stores = load_store_lines(session, month, network.name)
+        points = {row.store_id: points_of_row(row) for row in positions_in(session, month)}
+        lines = lines_of(session, settlement.settlement_id)
+        stores = store_lines(session, points, lines)
         codes = {line.position.store_id: line.store_code for line in stores} | {tenant_id: HEAD_OFFICE}
         flows = [
             Flow(codes[row.funder_id], codes[row.redeeming_store_id], row.points)
             for row in session.scalars(select(FlowRow).where(FlowRow.month == month))
         ]
-    assert window.published_at is not None
+        people = {person.staff_id: person.code for person in session.scalars(select(Staff))}
     return SettlementDocument(
         network.code,
         network.name,
@@ -53,12 +59,22 @@ def load_settlement(tenant_id: UUID, month: date) -> SettlementDocument:
         network.time_zone,
         month,
         window.closed_at,
-        window.published_at,
-        Rates(window.funding_rate, window.redemption_rate),
+        settlement.settlement_id,
+        settlement.version,
+        settlement.state,
+        settlement.model,
+        people[settlement.proposed_by],
+        settlement.approved_by and people[settlement.approved_by],
+        settlement.approved_at or settlement.proposed_at,
         totals_of(window),
+        settlement.hq_net,
+        settlement.rounding,
         tuple(stores),
+        points.get(tenant_id),
+        tuple(lines),
         tuple(sorted(flows, key=flow_order)),
-        tuple(identities_of(window)),
+        tuple(identities_of([*(window.identities or ()), *settlement.identities])),
+        window.merkle_root,
     )
 
 
@@ -66,36 +82,29 @@ def flow_order(flow: Flow) -> tuple[str, str]:
     return flow.issuing_code, flow.redeeming_code
 
 
-def load_store_lines(session: Unit, month: date, network_name: str) -> list[StoreLine]:
-    """By code; head office comes last, if it has a position."""
-    statement = (
-        select(PositionRow, Store, Participant)
-        .outerjoin(Store, (Store.tenant_id == PositionRow.tenant_id) & (Store.store_id == PositionRow.store_id))
-        .outerjoin(
-            Participant,
-            (Participant.tenant_id == Store.tenant_id) & (Participant.participant_id == Store.participant_id),
-        )
-        .where(PositionRow.month == month)
-        .order_by(Store.code.nulls_last())
-    )
+def positions_in(session: Unit, month: date) -> Sequence[PositionRow]:
+    return session.scalars(select(PositionRow).where(PositionRow.month == month)).all()
+
+
+def store_lines(session: Unit, points: Mapping[UUID, StorePoints], lines: Sequence[Line]) -> list[StoreLine]:
+    """By code."""
+    rows = session.execute(stores_and_owners().order_by(Store.code)).all()
+    settled = {party for line in lines for party in (line.payer_id, line.payee_id)}
+    named = [row for row in rows if row.Store.store_id in points or row.Store.store_id in settled]
+    nothing = [StorePoints(row.Store.store_id, 0, 0, 0, 0) for row in named]
+    positions = positions_of([points.get(p.store_id, p) for p in nothing], lines)
     return [
-        StoreLine(store.code, store.name, participant.name, position_of_row(row))
-        if store is not None
-        else StoreLine(HEAD_OFFICE, "Head office", network_name, position_of_row(row))
-        for row, store, participant in session.execute(statement)
+        StoreLine(row.Store.code, row.Store.name, row.Participant.name, position)
+        for row, position in zip(named, positions, strict=True)
     ]
 
 
-def position_of_row(row: PositionRow) -> Position:
-    return Position(row.store_id, row.issued, row.recovered, row.expired, row.borne, row.to_pay, row.to_receive)
+def points_of_row(row: PositionRow) -> StorePoints:
+    return StorePoints(row.store_id, row.issued, row.recovered, row.expired, row.borne)
 
 
-def totals_of(window: Window) -> Totals:
-    return Totals(**{name: getattr(window, name) for name in Totals.__dataclass_fields__})
-
-
-def identities_of(window: Window) -> list[Identity]:
-    return [Identity(kept["name"], Decimal(kept["left"]), Decimal(kept["right"])) for kept in window.identities or ()]
+def identities_of(kept: Iterable[dict[str, str]]) -> list[Identity]:
+    return [Identity(one["name"], Decimal(one["left"]), Decimal(one["right"])) for one in kept]
 
 
 def load_statements(settlement: SettlementDocument, tenant_id: UUID, codes: set[str]) -> list[StatementDocument]:
@@ -173,12 +182,12 @@ def statement_path(document: SettlementDocument, code: str) -> Path:
     return output_folder(document.network_code, document.month) / "statements" / f"{name}.pdf"
 
 
-def write_unless_there(path: Path, published_at: datetime, write: Callable[[Path], None]) -> Path:
-    """Published figures never change, so a document that has been written since is right.
+def write_unless_there(path: Path, as_of: datetime, write: Callable[[Path], None]) -> Path:
+    """A version never changes, so a document that has been written since is right.
 
     An older one was left by another database that used the same folder.
     """
-    if not path.exists() or path.stat().st_mtime < published_at.timestamp():
+    if not path.exists() or path.stat().st_mtime < as_of.timestamp():
         write(path)
     return path
 
@@ -191,7 +200,7 @@ def render_export(document: SettlementDocument, name: str) -> Path:
     if name not in EXPORTS:
         raise NotFound(f"There is no export {name!r}: {', '.join(EXPORTS)}.", code="export_unknown")
     path = output_folder(document.network_code, document.month) / name
-    return write_unless_there(path, document.published_at, partial(EXPORTS[name], document))
+    return write_unless_there(path, document.as_of, partial(EXPORTS[name], document))
 
 
 def render_statements(
@@ -209,6 +218,6 @@ def render_statements(
     paths = []
     for statement in load_statements(document, tenant_id, codes):
         path = statement_path(document, statement.line.store_code)
-        paths.append(write_unless_there(path, document.published_at, partial(write_statement_pdf, statement)))
+        paths.append(write_unless_there(path, document.as_of, partial(write_statement_pdf, statement)))
         on_progress(1)
     return paths

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from settlement.netting.rules import NONE, RECEIVE, REMIT, direction_of
+from settlement.proposals.rules import NONE, RECEIVE, REMIT, direction_of
 from settlement.statements.documents import SettlementDocument, StoreLine
 from tenants.foundation.console import out, print_fields, print_rows
 from tenants.foundation.money import show_money
@@ -57,8 +57,6 @@ def totals_for_people(document: SettlementDocument, day_close_differences: int) 
     shown = totals_as_json(document, day_close_differences)
     amount = f"{document.currency} {show_money(abs(shown.pop('hq_net')), document.currency)}"
     verb = {REMIT: "pays", RECEIVE: "receives", NONE: "settles"}[shown.pop("hq_direction")]
-    for rate in ("funding_rate", "redemption_rate"):
-        shown[rate] = f"{shown[rate]} minor units a point"
     return {**shown, "head_office": f"{verb} {amount}"}
 
 
@@ -68,18 +66,20 @@ def totals_as_json(document: SettlementDocument, day_close_differences: int) -> 
         "network": document.network_code,
         "month": show_month(document.month),
         "currency": document.currency,
-        "funding_rate": f"{document.rates.funding.normalize():f}",
-        "redemption_rate": f"{document.rates.redemption.normalize():f}",
+        "version": document.version,
+        "state": document.state,
+        "model": document.model,
+        "proposed_by": document.proposed_by,
+        "approved_by": document.approved_by,
         "issued": totals.issued,
         "recovered": totals.recovered,
         "expired": totals.expired,
         "borne": totals.borne,
         "opening_outstanding": totals.opening_outstanding,
         "closing_outstanding": totals.closing_outstanding,
-        "hq_net": totals.hq_net,
-        "hq_direction": direction_of(totals.hq_net),
+        "hq_net": document.hq_net,
+        "hq_direction": direction_of(document.hq_net),
         "closed_at": document.closed_at.isoformat(timespec="seconds"),
-        "published_at": document.published_at.isoformat(timespec="seconds"),
         "day_close_differences": day_close_differences,
     }
 
@@ -95,8 +95,14 @@ def position_as_json(line: StoreLine) -> dict[str, Any]:
         "expired": position.expired,
         "borne": position.borne,
         "net_points": position.net_points,
+        "opening": position.opening,
         "to_pay": position.to_pay,
         "to_receive": position.to_receive,
+        "fees": position.fees,
+        "tax": position.tax,
+        "adjustments": position.adjustments,
+        "disputed": position.disputed,
+        "carried_forward": position.carried_forward,
         "net": position.net,
         "direction": position.direction,
     }

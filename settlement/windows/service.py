@@ -1,4 +1,4 @@
-"""Closing a month, and publishing what each store remits or receives.
+"""Closing a month, and publishing what each store issued and recovered in it.
 
 Closing is a short transaction under the cut-off lock; netting, which may take long, comes after and reads a
 month that can't change any more. Both are safe to run again after a crash between or inside them.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -21,14 +22,18 @@ from clearinghouse.ledger.tables import Books
 from clearinghouse.webhooks.rules import WINDOW_CLOSED
 from clearinghouse.webhooks.service import emit
 from settlement.netting import queries
-from settlement.netting.rules import Identity, Position, Rates, StoreDay, Totals, net_stores, prove, total_of
+from settlement.netting.rules import Identity, StoreDay, StorePoints, Totals, prove_points, sum_stores, total_of
 from settlement.netting.tables import PositionRow
+from settlement.states.rules import CLOSED, WINDOW
+from settlement.states.service import begin
+from settlement.terms.queries import terms_of
+from settlement.terms.rules import calendar_of
 from settlement.windows.tables import Window
-from tenants.foundation import clock
+from tenants.foundation import clock, ids
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, IntegrityFailure, NotFound
 from tenants.foundation.months import add_months, last_day, show_month
-from tenants.networks.service import get_network, today_in
+from tenants.networks.service import today_in
 from tenants.stores.tables import Store
 
 log = logging.getLogger(__name__)
@@ -119,22 +124,25 @@ def cut_off(tenant_id: UUID, month: date, closed_by: str) -> None:
         session.execute(text("SELECT pg_advisory_xact_lock(ledger.cut_off_key(:tenant))"), {"tenant": tenant_id})
         if first_open_month(session) != month:
             raise Conflict(f"{show_month(month)} is being closed by somebody else.", code="window_closed")
-        network = get_network(tenant_id)
+        window_id = ids.new_id()
+        begin(session, tenant_id, WINDOW, [window_id], CLOSED, closed_by)
         session.add(
             Window(
                 tenant_id=tenant_id,
                 month=month,
+                window_id=window_id,
+                state=CLOSED,
+                state_sequence=1,
                 closed_at=clock.now(),
                 closed_by=closed_by,
-                funding_rate=network.funding_rate,
-                redemption_rate=network.redemption_rate,
+                **vars(calendar_of(month, terms_of(session, month))),
             )
         )
         session.execute(update(Books).values(first_open_month=add_months(month, 1)))
 
 
 def publish(tenant_id: UUID, month: date) -> list[Identity]:
-    """Net a closed month, prove the identities, write the figures: all or nothing.
+    """Sum a closed month, prove the identities, write the figures: all or nothing.
 
     A closed month's postings can't change, and what members hold is read in one statement, so no further
     snapshot is needed.
@@ -144,16 +152,15 @@ def publish(tenant_id: UUID, month: date) -> list[Identity]:
         window = session.scalars(select(Window).where(Window.month == month).with_for_update()).one()
         if window.published_at is not None:
             raise Conflict(f"{show_month(month)} has been published already.", code="window_closed")
-        rates = Rates(window.funding_rate, window.redemption_rate)
         session.execute(queries.IN_PARALLEL)
         store_ids = session.scalars(select(Store.store_id).order_by(Store.code)).all()
         days = queries.points_by_day(session, month)
         flows = queries.flows(session, month)
-        positions = net_stores(store_ids, days, rates)
-        totals = total_of(positions, opening_outstanding(session, month), rates)
-        identities = prove(positions, totals, flows, queries.outstanding_by_lots(session, month), rates)
+        points = sum_stores(store_ids, days)
+        totals = total_of(points, opening_outstanding(session, month))
+        identities = prove_points(points, totals, flows, queries.outstanding_by_lots(session, month))
         refuse_unless_all_hold(month, identities)
-        write_figures(session, window, positions, totals, flows, days)
+        write_figures(session, window, points, totals, flows, days)
         window.identities = [{"name": i.name, "left": str(i.left), "right": str(i.right)} for i in identities]
         emit(session, tenant_id, WINDOW_CLOSED, event_of(window))
     log.info("published %s", show_month(month))
@@ -178,7 +185,7 @@ def refuse_unless_all_hold(month: date, identities: Sequence[Identity]) -> None:
     if failed:
         told = "; ".join(f"{i.name}: {i.left} is not {i.right}" for i in failed)
         raise IntegrityFailure(
-            f"{show_month(month)} is not published, because the books disagree ({told}). "
+            f"{show_month(month)} goes no further, because the books disagree ({told}). "
             "Run `clearinghouse ledger check` to see where.",
             code="identity_failed",
         )
@@ -187,13 +194,13 @@ def refuse_unless_all_hold(month: date, identities: Sequence[Identity]) -> None:
 def write_figures(
     session: Unit,
     window: Window,
-    positions: Sequence[Position],
+    points: Sequence[StorePoints],
     totals: Totals,
     flows: Flows,
     days: Sequence[StoreDay],
 ) -> None:
     key = {"tenant_id": window.tenant_id, "month": window.month}
-    session.add_all([PositionRow(**key, **vars(p), net=p.net) for p in positions])
+    session.add_all([PositionRow(**key, **vars(p)) for p in points])
     queries.write_days(session, window.month, days)
     queries.write_flows(session, window.month, flows)
     for name, value in vars(totals).items():
@@ -202,10 +209,15 @@ def write_figures(
 
 
 def event_of(window: Window) -> dict[str, object]:
-    """What listeners are told of a month: points are integers, `hq_net` is in minor units."""
-    figures = ("issued", "borne", "recovered", "expired", "opening_outstanding", "closing_outstanding", "hq_net")
+    """What listeners are told of a month, in points."""
+    figures = ("issued", "borne", "recovered", "expired", "opening_outstanding", "closing_outstanding")
     return {
         "month": show_month(window.month),
         "closed_by": window.closed_by,
         **{name: getattr(window, name) for name in figures},
     }
+
+
+def totals_of(window: Window) -> Totals:
+    """Of a published window."""
+    return Totals(**{field.name: getattr(window, field.name) for field in fields(Totals)})

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from tenants.foundation.errors import InvalidInput
 from tenants.foundation.rate_limits import Limit
 
-TERMINAL, HQ = "terminal", "hq"
+TERMINAL, HQ, STAFF = "terminal", "hq", "staff"
 
 ACCRUE, REDEEM, REVERSE, READ = "accrue", "redeem", "reverse", "read"
 CLOSE, REGISTER = "close", "register"
 DIRECTORY, SETTLEMENT, KEYS, WEBHOOKS = "directory", "settlement", "keys", "webhooks"
+PREPARE, APPROVE, PAY, OWN = "prepare", "approve", "pay", "own"
 
 # The one place that says which scopes there are, for keys of which role, and what each allows.
 SCOPES: dict[str, dict[str, str]] = {
@@ -31,13 +32,21 @@ SCOPES: dict[str, dict[str, str]] = {
         KEYS: "list, make, change, rotate and revoke keys",
         WEBHOOKS: "see and change webhooks",
     },
+    # A person's keys have those that come with the person's roles (`tenants.staff.rules.ROLES`).
+    STAFF: {
+        READ: "see everything but keys and webhooks, and change nothing",
+        PREPARE: "close months, make their documents, accept days, propose settlements",
+        APPROVE: "approve settlements, or reject them",
+        PAY: "have settlements paid, and book what the bank did",
+        OWN: "see what concerns the stores of one's own participant, and dispute it",
+    },
 }
 
 # Requests per second of a key that has no rate of its own.
-RATES = {TERMINAL: 50, HQ: 20}
+RATES = {TERMINAL: 50, HQ: 20, STAFF: 20}
 RATE_MAX = 1_000
 # A key that was silent this long may send what it saved up at once: a till that gets its network back.
-BURST_SECONDS = {TERMINAL: 2, HQ: 5}
+BURST_SECONDS = {TERMINAL: 2, HQ: 5, STAFF: 5}
 
 EXPIRES_WITHIN = timedelta(days=3650)
 OVERLAP_DEFAULT = timedelta(hours=24)
@@ -53,7 +62,16 @@ def all_scopes() -> list[str]:
 
 
 def choose_scopes(role: str, chosen: Iterable[str] | None) -> list[str]:
-    """In the order of the table, each once; all of the role's when none were chosen (`None`)."""
+    """In the order of the table, each once; all of the role's when none were chosen (`None`).
+
+    A person's key has none of its own.
+    """
+    if role == STAFF:
+        if chosen:
+            raise InvalidInput(
+                "A person's key may do what the person's roles allow: name no scopes.", code="invalid_scope"
+            )
+        return []
     if chosen is None:
         return scopes_of(role)
     wanted = set(chosen)
@@ -103,6 +121,6 @@ def missing_scopes(scopes: Sequence[str], held: frozenset[str], role: str) -> li
     """Of the `scopes` of a new key of `role`, those that whoever makes it may not hand on.
 
     A terminal's scopes are for anybody to give who may make keys; head office's only for who has them: otherwise
-    a key that may make keys could do everything.
+    a key that may make keys could do everything. Who makes people's keys has given the people their roles already.
     """
     return [] if role == TERMINAL else [scope for scope in scopes if scope not in held]

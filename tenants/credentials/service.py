@@ -1,6 +1,6 @@
 """API keys: made, looked up, changed, replaced, revoked.
 
-A key is `pos_` or `hq_` and 64 characters: the network's id and 32 random bytes in URL-safe base 64. It
+A key is `pos_`, `hq_` or `stf_` and 64 characters: the network's id and 32 random bytes in URL-safe base 64. It
 carries the network so that looking it up touches one network's rows, as everything else does.
 """
 
@@ -23,6 +23,7 @@ from sqlalchemy import select
 from tenants.credentials.rules import (
     HQ,
     OVERLAP_DEFAULT,
+    STAFF,
     TERMINAL,
     check_expiry,
     check_overlap,
@@ -37,9 +38,11 @@ from tenants.foundation.calls import Statement, calls
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from tenants.networks.service import check_name
+from tenants.staff.queries import get_by_id
+from tenants.staff.rules import check_present, roles_giving, scopes_of_roles
 from tenants.terminals.service import check_terminal_in_use
 
-PREFIXES = {TERMINAL: "pos_", HQ: "hq_"}
+PREFIXES = {TERMINAL: "pos_", HQ: "hq_", STAFF: "stf_"}
 
 # How long a worker trusts what it read of a key: a revoked or changed key is known as such within this time.
 CACHE_SECONDS = 3.0
@@ -48,9 +51,10 @@ CACHED_KEYS_MAX = 50_000
 
 @dataclass(frozen=True)
 class Principal:
-    """Who is asking: a terminal of a store, or head office (no store).
+    """Who is asking: a terminal of a store, head office (no store), or a person (`staff_id`).
 
     `rate_limit` is requests per second, None for the role's own; `expires_at` is when the key stops by itself.
+    `roles` are a person's, `participant_id` is an owner's.
     """
 
     tenant_id: UUID
@@ -65,6 +69,10 @@ class Principal:
     scopes: frozenset[str]
     rate_limit: int | None
     expires_at: datetime | None
+    staff_id: UUID | None
+    staff_code: str | None
+    participant_id: UUID | None
+    roles: frozenset[str]
 
 
 FIND_PRINCIPAL = Statement(
@@ -83,19 +91,20 @@ def create_credential(
     expires_at: datetime | None = None,
     rate_limit: int | None = None,
     maker: Principal | None = None,
+    staff_id: UUID | None = None,
 ) -> tuple[Credential, str]:
     """The key is returned here and never again: only its hash is kept.
 
-    Without `scopes` it may do all that its role can. `maker` is the head office key that asks for it, if one does.
+    Without `scopes` it may do all that its role can; a person's key takes none. `maker` is the head office key that
+    asks for it, if one does.
     """
     check_name(label)
     check_rate_limit(rate_limit)
     check_expiry(expires_at, clock.now())
-    if terminal_id is not None:
-        check_terminal_in_use(tenant_id, terminal_id)
+    check_holder(tenant_id, terminal_id, staff_id)
     until = expires_at and expires_at.astimezone(UTC)
     credential, key = make_credential(
-        tenant_id, role, label, terminal_id, scopes, expires_at=until, rate_limit=rate_limit
+        tenant_id, role, label, terminal_id, scopes, expires_at=until, rate_limit=rate_limit, staff_id=staff_id
     )
     check_may_hand_on(maker, credential)
     with unit_of_work(tenant_id) as session:
@@ -189,7 +198,7 @@ def rotate_credential(
     Raises `Conflict` for a key that has ended or that another has replaced already.
     """
     check_overlap(overlap)
-    check_terminal_of(tenant_id, credential_id)
+    check_holder_of(tenant_id, credential_id)
     with unit_of_work(tenant_id) as session:
         old = lock_credential(session, tenant_id, credential_id)
         now = clock.now()
@@ -204,18 +213,29 @@ def rotate_credential(
             old.terminal_id,
             old.scopes,
             rate_limit=old.rate_limit,
+            staff_id=old.staff_id,
             replaces_credential_id=old.credential_id,
         )
         session.add(new)
     return new, key, old
 
 
-def check_terminal_of(tenant_id: UUID, credential_id: UUID) -> None:
-    """Raises `Conflict` for the key of a closed store's terminal; what else is wrong is found later."""
+def check_holder_of(tenant_id: UUID, credential_id: UUID) -> None:
+    """As `check_holder`; what else is wrong with the key is found later."""
     with unit_of_work(tenant_id) as session:
         credential = session.get(Credential, (tenant_id, credential_id))
-    if credential is not None and credential.terminal_id is not None:
-        check_terminal_in_use(tenant_id, credential.terminal_id)
+    if credential is not None:
+        check_holder(tenant_id, credential.terminal_id, credential.staff_id)
+
+
+def check_holder(tenant_id: UUID, terminal_id: UUID | None, staff_id: UUID | None) -> None:
+    """Raises `NotFound`, or `Conflict` for a terminal of a closed store and for a person who has left."""
+    if terminal_id is not None:
+        check_terminal_in_use(tenant_id, terminal_id)
+    if staff_id is not None:
+        with unit_of_work(tenant_id) as session:
+            person = get_by_id(session, tenant_id, staff_id)
+        check_present(person.code, person.left_at)
 
 
 def check_not_replaced(session: Unit, credential: Credential) -> None:
@@ -228,7 +248,7 @@ def check_not_replaced(session: Unit, credential: Credential) -> None:
 
 
 def authenticate(key: str) -> Principal:
-    """Raises `Unauthenticated` for a key that is unknown, revoked, expired, or of a closed store's terminal."""
+    """Raises `Unauthenticated` for a key that is unknown, revoked, expired, or whose holder is gone."""
     cache: dict[str, tuple[float, Principal]] = current_app.extensions["principals"]
     cached = cache.get(key)
     if cached is not None and cached[0] > time.monotonic():
@@ -249,19 +269,29 @@ def seconds_trusted(principal: Principal) -> float:
 def check_scope(principal: Principal, *scopes: str) -> None:
     """Raises `Forbidden` when the key has none of `scopes`; of none, nothing is asked."""
     if scopes and principal.scopes.isdisjoint(scopes):
+        helps = "head office can make one that has it"
+        if principal.role == STAFF:
+            helps = f"it comes with the role {' or '.join(roles_giving(scopes))}"
         raise Forbidden(
-            f"This key lacks the scope {' or '.join(scopes)}: head office can make one that has it.",
-            code="scope_missing",
-            scopes=list(scopes),
+            f"This key lacks the scope {' or '.join(scopes)}: {helps}.", code="scope_missing", scopes=list(scopes)
         )
+
+
+def show_caller(principal: Principal) -> str:
+    """Who did something, as records of it say: the code of a person, or the id of the key that was used."""
+    return principal.staff_code or f"key {ids.show(ids.KEY, principal.credential_id)}"
 
 
 def find_principal(key: str) -> Principal:
     rows = calls().call(FIND_PRINCIPAL, str(tenant_of(key)), hash_key(key))
     if not rows:
-        raise Unauthenticated("This key is not valid: it is unknown, revoked, expired, or its store is closed.")
+        raise Unauthenticated(
+            "This key is not valid: it is unknown, revoked, expired, its store is closed, or its person has left."
+        )
     found = dict(zip((field.name for field in fields(Principal)), rows[0], strict=True))
-    return Principal(**{**found, "scopes": frozenset(found["scopes"])})
+    roles = frozenset(found["roles"] or ())
+    scopes = scopes_of_roles(roles) if found["role"] == STAFF else frozenset(found["scopes"])
+    return Principal(**{**found, "roles": roles, "scopes": scopes})
 
 
 def tenant_of(key: str) -> UUID:
@@ -272,7 +302,7 @@ def tenant_of(key: str) -> UUID:
         content = base64.b64decode(rest, altchars=b"-_", validate=True)
         return UUID(bytes=content[:16])
     except (ValueError, binascii.Error) as error:
-        raise Unauthenticated("This is not an API key: one is pos_ or hq_ and 64 characters.") from error
+        raise Unauthenticated("This is not an API key: one is pos_, hq_ or stf_ and 64 characters.") from error
 
 
 def hash_key(key: str) -> bytes:

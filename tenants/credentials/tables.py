@@ -10,12 +10,12 @@ from tenants.foundation.database import Base
 
 
 class Credential(Base):
-    """An API key: of a terminal (`role` terminal) or of head office (`role` hq).
+    """An API key: of a terminal (`role` terminal), of head office (`role` hq) or of a person (`role` staff).
 
     Only the SHA-256 of the key is kept; the key has 256 random bits, so a slow hash would add nothing.
-    `key_hint` is its last four characters. `scopes` are names of `tenants.credentials.rules.SCOPES`; `rate_limit` is
-    requests per second, None for the role's own. A key that takes another's place names it in
-    `replaces_credential_id`. `last_used_at` is right to about a minute.
+    `key_hint` is its last four characters. `scopes` are names of `tenants.credentials.rules.SCOPES`, none for a
+    person's key; `rate_limit` is requests per second, None for the role's own. A key that takes another's place
+    names it in `replaces_credential_id`. `last_used_at` is right to about a minute.
     """
 
     __tablename__ = "credentials"
@@ -24,6 +24,7 @@ class Credential(Base):
         ForeignKeyConstraint(
             ["tenant_id", "terminal_id"], ["tenants.terminals.tenant_id", "tenants.terminals.terminal_id"]
         ),
+        ForeignKeyConstraint(["tenant_id", "staff_id"], ["tenants.staff.tenant_id", "tenants.staff.staff_id"]),
         ForeignKeyConstraint(
             ["tenant_id", "replaces_credential_id"],
             ["tenants.credentials.tenant_id", "tenants.credentials.credential_id"],
@@ -47,3 +48,4 @@ class Credential(Base):
     expires_at: Mapped[OptionalMoment]
     last_used_at: Mapped[OptionalMoment]
     rate_limit: Mapped[OptionalCount]
+    staff_id: Mapped[UUID | None]

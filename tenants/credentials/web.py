@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
 from apiflask.scaffold import _annotate
 from flask import Response, after_this_request, current_app, request
 
-from tenants.credentials.rules import HQ, SCOPES, TERMINAL, limit_of
+from tenants.credentials.rules import HQ, SCOPES, STAFF, TERMINAL, limit_of
 from tenants.credentials.service import Principal, authenticate, check_scope
 from tenants.foundation.errors import Forbidden, TooManyRequests, Unauthenticated
 from tenants.foundation.rate_limits import REFUSED, Limit, RateLimiter
 
 View = TypeVar("View", bound=Callable[..., Any])
+Scopes = str | tuple[str, ...]
 
-# How OpenAPI documents the two kinds of key; checking them is `authenticated`'s work.
+# How OpenAPI documents the kinds of key; checking them is `authenticated`'s work.
 SECURITY_SCHEMES = {
     TERMINAL: {"type": "http", "scheme": "bearer", "description": "A terminal's key: starts with pos_"},
     HQ: {"type": "http", "scheme": "bearer", "description": "A head office key: starts with hq_"},
+    STAFF: {"type": "http", "scheme": "bearer", "description": "The key of a person who settles: starts with stf_"},
 }
 
 
-def authenticated(*roles: str, scope: str | tuple[str, ...] = ()) -> Callable[[View], View]:
-    """Only keys of these roles with this scope; of several scopes, any one is enough."""
-    scopes = (scope,) if isinstance(scope, str) else scope
-    requirements = [{role: [name]} for role in roles for name in scopes if name in SCOPES[role]]
-    assert not scopes or {role for requirement in requirements for role in requirement} == set(roles)
+def authenticated(*roles: str, scope: Scopes | Mapping[str, Scopes] = ()) -> Callable[[View], View]:
+    """Only keys of these roles with this scope; of several scopes, any one is enough.
+
+    A role is asked for those that it has at all: with (SETTLEMENT, PREPARE) head office for the one, people for the
+    other. Where that says too little, `scope` is given by role: {HQ: SETTLEMENT, STAFF: READ}.
+    """
+    scopes = {role: scopes_asked_of(role, scope) for role in roles}
+    assert not scope or all(scopes.values()), scopes
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -36,13 +41,27 @@ def authenticated(*roles: str, scope: str | tuple[str, ...] = ()) -> Callable[[V
             count_request(principal)
             if principal.role not in roles:
                 raise Forbidden(f"This call needs a key of {' or '.join(roles)}.", code="wrong_kind_of_key")
-            check_scope(principal, *scopes)
+            check_scope(principal, *scopes[principal.role])
             return view(*args, principal=principal, **kwargs)
 
-        _annotate(with_principal, security=requirements or [{role: []} for role in roles])
+        _annotate(with_principal, security=security_of(scopes))
         return with_principal  # type: ignore[return-value]
 
     return decorate
+
+
+def scopes_asked_of(role: str, scope: Scopes | Mapping[str, Scopes]) -> tuple[str, ...]:
+    asked = scope[role] if isinstance(scope, Mapping) else scope
+    return tuple(name for name in ((asked,) if isinstance(asked, str) else asked) if name in SCOPES[role])
+
+
+def security_of(scopes: Mapping[str, tuple[str, ...]]) -> list[dict[str, list[str]]]:
+    """As OpenAPI says it: one requirement for each scope that is enough."""
+    return [
+        requirement
+        for role, names in scopes.items()
+        for requirement in ([{role: [name]} for name in names] or [{role: []}])
+    ]
 
 
 def bearer_key() -> str:

@@ -33,7 +33,7 @@ OPENED_AHEAD_MAX = timedelta(days=180)
 
 @dataclass(frozen=True)
 class NewNetwork:
-    """`funding_rate` and `redemption_rate` are minor units per point."""
+    """`funding_rate` and `redemption_rate` are minor units per point: the network's first rate."""
 
     code: str
     name: str
@@ -141,4 +141,5 @@ def check_days(new: NewNetwork) -> None:
 
 
 def make_network(tenant_id: UUID, new: NewNetwork) -> Network:
-    return Network(tenant_id=tenant_id, created_at=clock.now(), **vars(new))
+    columns = {name: value for name, value in vars(new).items() if name not in ("funding_rate", "redemption_rate")}
+    return Network(tenant_id=tenant_id, created_at=clock.now(), **columns)

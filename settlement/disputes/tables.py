@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint
+from sqlalchemy.orm import Mapped
+
+from settlement.states.tables import reached
+from tenants.foundation.columns import Count, Day, Key, MinorUnits, Moment, Words
+from tenants.foundation.database import Base
+
+
+class DisputeRow(Base):
+    """What a store does not accept of a line of its draft statement; `amount` is in the line's own direction.
+
+    `line_key` names the line in every version of the month's settlement.
+    """
+
+    __tablename__ = "disputes"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "month"], ["settlement.windows.tenant_id", "settlement.windows.month"]),
+        ForeignKeyConstraint(["tenant_id", "store_id"], ["tenants.stores.tenant_id", "tenants.stores.store_id"]),
+        ForeignKeyConstraint(["tenant_id", "opened_by"], ["tenants.staff.tenant_id", "tenants.staff.staff_id"]),
+        reached("dispute_id"),
+        {"schema": "settlement"},
+    )
+
+    tenant_id: Mapped[Key]
+    dispute_id: Mapped[Key]
+    month: Mapped[Day]
+    store_id: Mapped[UUID]
+    line_key: Mapped[Words]
+    amount: Mapped[MinorUnits]
+    reason: Mapped[Words]
+    opened_by: Mapped[UUID]
+    opened_at: Mapped[Moment]
+    state: Mapped[Words]
+    state_sequence: Mapped[Count]

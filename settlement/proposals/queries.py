@@ -1,0 +1,185 @@
+"""What a month's lines are made of. To be called inside a unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
+
+from sqlalchemy import insert, select, text
+
+from settlement.adjustments.queries import adjustments_of
+from settlement.disputes.queries import disputes_of
+from settlement.fees.queries import fees_in_use
+from settlement.netting.rules import StoreDay
+from settlement.netting.tables import DayRow
+from settlement.proposals.rules import (
+    CARRIED_FORWARD,
+    TRANSFER,
+    VOLUME,
+    Activity,
+    Fee,
+    Line,
+    Month,
+    Use,
+)
+from settlement.proposals.tables import LineRow, Settlement
+from settlement.states.rules import FINAL, REJECTED
+from settlement.terms.queries import terms_of
+from settlement.terms.rules import ON_REDEMPTION
+from tenants.foundation import ids
+from tenants.foundation.database import Unit
+from tenants.rates.queries import rate_book
+from tenants.stores.tables import Store
+
+# `period` counts the days of :first_days, on which rates change, up to the posting's: within one nothing changes.
+USES = text("""
+    SELECT funder_id, CASE WHEN target = 'recovered' THEN target_id ELSE source_id END AS redeeming_store_id,
+           width_bucket(business_date, CAST(:first_days AS date[])) AS period,
+           sum(CASE WHEN target = 'recovered' THEN points ELSE -points END)::bigint AS points
+    FROM ledger.postings
+    WHERE settlement_month = :month AND (target = 'recovered' OR source = 'recovered')
+    GROUP BY 1, 2, 3
+""")
+
+# Who bears points that another had issued.
+BORNE = text("""
+    SELECT CASE WHEN source = 'borne' THEN target_id ELSE source_id END AS issuing_store_id,
+           CASE WHEN source = 'borne' THEN source_id ELSE target_id END AS bearing_store_id,
+           width_bucket(business_date, CAST(:first_days AS date[])) AS period,
+           sum(CASE WHEN source = 'borne' THEN points ELSE -points END)::bigint AS points
+    FROM ledger.postings
+    WHERE settlement_month = :month
+      AND (source = 'borne' AND target = 'issued' OR source = 'issued' AND target = 'borne')
+    GROUP BY 1, 2, 3
+""")
+
+# A transfer's id begins with the moment it was made, and none joins a month long before that begins.
+ACTIVITY = text("""
+    SELECT store_id, business_date,
+           count(*) FILTER (WHERE kind IN ('accrual', 'redemption', 'capture')) AS transfers,
+           coalesce(sum(CASE kind WHEN 'accrual' THEN amount WHEN 'accrual_reversal' THEN -amount END), 0)::bigint
+    FROM ledger.transfers
+    WHERE settlement_month = :month AND transfer_id >= :first_id AND store_id IS NOT NULL
+    GROUP BY 1, 2
+""")
+JOINS_EARLY_AT_MOST = timedelta(days=2)
+
+
+def month_of_settlement(session: Unit, tenant_id: UUID, month: date, at: datetime | None = None) -> Month:
+    """All that `month`'s lines are made of: as it is now, or with the disputes as they were `at` a moment."""
+    terms = terms_of(session, month)
+    rates = rate_book(session)
+    fees = fees_in_use(session)
+    first_days = rates.first_days()
+    on_redemption = terms.model == ON_REDEMPTION
+    return Month(
+        tenant_id,
+        month,
+        terms.model,
+        terms.minimum_payout,
+        participants={store.store_id: store.participant_id for store in session.scalars(select(Store))},
+        days=store_days(session, month),
+        rates=rates,
+        uses=uses(session, USES, month, first_days) if on_redemption else (),
+        borne=uses(session, BORNE, month, first_days) if on_redemption else (),
+        activity=activity(session, month) if needs_activity(fees) else (),
+        fees=fees,
+        adjustments=adjustments_of(session, month),
+        disputes=disputes_of(session, month, at),
+        opening=opening_balances(session, month),
+    )
+
+
+def store_days(session: Unit, month: date) -> list[StoreDay]:
+    rows = session.scalars(select(DayRow).where(DayRow.month == month))
+    return [StoreDay(row.store_id, row.day, row.issued, row.recovered, row.expired, row.borne) for row in rows]
+
+
+def uses(session: Unit, statement: object, month: date, first_days: Sequence[date]) -> list[Use]:
+    days = "{" + ",".join(map(str, first_days)) + "}"
+    rows = session.execute(statement, {"month": month, "first_days": days})  # type: ignore[call-overload]
+    return [
+        Use(issuer_id, redeemer_id, first_days[period - 1] if period else date.min, points)
+        for issuer_id, redeemer_id, period, points in rows
+        if points
+    ]
+
+
+def needs_activity(fees: Iterable[Fee]) -> bool:
+    return any(fee.basis in (TRANSFER, VOLUME) for fee in fees)
+
+
+def activity(session: Unit, month: date) -> list[Activity]:
+    begins = datetime.combine(month, time(), UTC) - JOINS_EARLY_AT_MOST
+    rows = session.execute(ACTIVITY, {"month": month, "first_id": ids.lowest_id_at(begins)})
+    return [Activity(*row) for row in rows]
+
+
+def opening_balances(session: Unit, month: date) -> dict[UUID, int]:
+    """By store, what the month before carried forward."""
+    before = settlement_before(session, month)
+    if before is None:
+        return {}
+    statement = select(LineRow.payer_id, LineRow.amount).where(
+        LineRow.settlement_id == before.settlement_id, LineRow.kind == CARRIED_FORWARD
+    )
+    return {store_id: amount for store_id, amount in session.execute(statement)}
+
+
+def settlement_before(session: Unit, month: date) -> Settlement | None:
+    return session.scalar(
+        select(Settlement)
+        .where(Settlement.month < month, Settlement.state.in_(FINAL))
+        .order_by(Settlement.month.desc())
+        .limit(1)
+    )
+
+
+def live_settlement(session: Unit, month: date) -> Settlement | None:
+    """The version of `month` that is not rejected."""
+    return session.scalar(select(Settlement).where(Settlement.month == month, Settlement.state != REJECTED))
+
+
+def lines_of(session: Unit, settlement_id: UUID) -> list[Line]:
+    rows = session.scalars(select(LineRow).where(LineRow.settlement_id == settlement_id).order_by(LineRow.line))
+    return [
+        Line(
+            row.kind,
+            row.payer_id,
+            row.payee_id,
+            row.exact,
+            row.amount,
+            row.origin_month,
+            row.quantity,
+            row.rate,
+            row.reference,
+            row.note,
+        )
+        for row in rows
+    ]
+
+
+def write_lines(session: Unit, tenant_id: UUID, settlement_id: UUID, lines: Sequence[Line]) -> None:
+    rows = [
+        {"tenant_id": tenant_id, "settlement_id": settlement_id, "line": number, **vars(line)}
+        for number, line in enumerate(lines, start=1)
+    ]
+    if rows:
+        session.execute(insert(LineRow), rows)
+
+
+# By the database from the lines as they are written; by payer and payee apart.
+NETS = text("""
+    WITH owed AS (
+        SELECT payer_id AS party, amount FROM settlement.lines
+        WHERE settlement_id = :settlement AND payer_id <> payee_id
+        UNION ALL
+        SELECT payee_id, -amount FROM settlement.lines
+        WHERE settlement_id = :settlement AND payer_id <> payee_id)
+    SELECT party, sum(amount)::bigint FROM owed GROUP BY party
+""")
+
+
+def nets_by_party(session: Unit, settlement_id: UUID) -> dict[UUID, int]:
+    return {party: net for party, net in session.execute(NETS, {"settlement": settlement_id})}

@@ -1,0 +1,484 @@
+"""From points to money: every amount of a month, each as a line that says who owes it to whom.
+
+Points are integers, money is in integer minor units of the network's currency, rates are `Decimal` minor units
+per point. Head office is the network's own id. A line's amount is what its payer owes its payee (less than nothing
+where more was taken back than given), so whatever the lines are, what all owe and are owed comes to zero.
+
+Two models. `pooled`: a store funds the points it issues, head office keeps the money and pays the store that recovers
+them. `on_redemption`: nothing is owed until points are used; then the store that issued them owes the store that
+recovered them, at the latter's redemption rate, and head office the difference to its own funding rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from settlement.netting.rules import Identity, StoreDay, StorePoints, Totals
+from settlement.states.rules import ACCEPTED
+from settlement.terms.rules import POOLED
+from tenants.foundation.money import round_half_even
+from tenants.rates.rules import Rate, RateBook
+
+OPENING_BALANCE = "opening_balance"
+FUNDING, REDEMPTION = "funding", "redemption"
+BILATERAL, MARGIN, BORNE = "bilateral", "margin", "borne"
+FEE, TAX = "fee", "tax"
+ADJUSTMENT = "adjustment"
+DISPUTE_ACCEPTED, DISPUTED = "dispute_accepted", "disputed"
+CARRIED_FORWARD = "carried_forward"
+# In the order of a statement.
+KINDS = (
+    OPENING_BALANCE,
+    FUNDING,
+    REDEMPTION,
+    BILATERAL,
+    MARGIN,
+    BORNE,
+    FEE,
+    TAX,
+    ADJUSTMENT,
+    DISPUTE_ACCEPTED,
+    DISPUTED,
+    CARRIED_FORWARD,
+)
+
+REMIT, RECEIVE, NONE = "remit", "receive", "none"
+
+TRANSFER, POINT_ISSUED, POINT_RECOVERED, VOLUME, MONTH = "transfer", "point_issued", "point_recovered", "volume", "month"
+
+
+@dataclass(frozen=True)
+class Line:
+    """`amount` (minor units) is what the payer owes the payee: `exact`, rounded half to even.
+
+    `quantity` x `rate` is `exact` where there is one rate. `origin_month` is the month that it belongs to,
+    `reference` the rate, fee, adjustment or dispute that it comes from.
+    """
+
+    kind: str
+    payer_id: UUID
+    payee_id: UUID
+    exact: Decimal
+    amount: int
+    origin_month: date
+    quantity: int | None = None
+    rate: Decimal | None = None
+    reference: UUID | None = None
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        """Names the line in every version of its month."""
+        return f"{self.kind}/{self.payer_id}/{self.payee_id}/{self.reference or '-'}"
+
+    def owed_by(self, store_id: UUID) -> int:
+        """What the line has `store_id` pay; negative: receive."""
+        if self.payer_id == self.payee_id:
+            return 0
+        return (self.payer_id == store_id) * self.amount - (self.payee_id == store_id) * self.amount
+
+
+@dataclass(frozen=True)
+class Use:
+    """Points that `redeemer_id` recovered of those that `issuer_id` had issued, on days from `day` on on which the
+    rates did not change."""
+
+    issuer_id: UUID
+    redeemer_id: UUID
+    day: date
+    points: int
+
+
+@dataclass(frozen=True)
+class Activity:
+    """A store's accruals and redemptions of a day, and the amounts purchased less those returned, in minor units."""
+
+    store_id: UUID
+    day: date
+    transfers: int
+    volume: int
+
+
+@dataclass(frozen=True)
+class Fee:
+    """What head office charges for. `rate` is minor units per transfer, point or month; of volume, a share.
+
+    Without a participant it is everybody's who has none of his own of the same `code`. `tax_rate` is a share of it.
+    """
+
+    fee_id: UUID
+    code: str
+    participant_id: UUID | None
+    basis: str
+    rate: Decimal
+    tax_rate: Decimal
+    valid_from: date
+    valid_until: date | None
+
+    def covers(self, day: date) -> bool:
+        return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    adjustment_id: UUID
+    payer_id: UUID
+    payee_id: UUID
+    amount: int
+    origin_month: date
+    note: str
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """`amount` of the line named by `line_key`, in the line's own direction. `state` opened or accepted."""
+
+    dispute_id: UUID
+    line_key: str
+    amount: int
+    state: str
+
+
+@dataclass(frozen=True)
+class Month:
+    """All that a month's lines are made of. `participants` is by store; `opening` is what head office owed each
+    store already and did not pay because it was too little (minor units, positive)."""
+
+    head_office_id: UUID
+    month: date
+    model: str
+    minimum_payout: int
+    participants: Mapping[UUID, UUID]
+    days: Sequence[StoreDay]
+    rates: RateBook
+    uses: Sequence[Use] = ()
+    borne: Sequence[Use] = ()
+    activity: Sequence[Activity] = ()
+    fees: Sequence[Fee] = ()
+    adjustments: Sequence[Adjustment] = ()
+    disputes: Sequence[Dispute] = ()
+    opening: Mapping[UUID, int] = field(default_factory=dict)
+
+    def rate_of(self, store_id: UUID, day: date) -> Rate:
+        """Head office, which is no participant, has the network's rate."""
+        return self.rates.on(self.participants.get(store_id), day)
+
+
+def derive_lines(month: Month) -> list[Line]:
+    """Every line of the month, in a fixed order. Raises `Conflict` for a day without a rate."""
+    lines = [
+        *opening_lines(month),
+        *(pooled_lines(month) if month.model == POOLED else on_redemption_lines(month)),
+        *fee_lines(month),
+        *adjustment_lines(month),
+    ]
+    lines += dispute_lines(month, lines)
+    lines += carried_lines(month, lines)
+    return sorted((line for line in lines if line.amount or line.exact), key=order_of)
+
+
+def order_of(line: Line) -> tuple[int, str, date]:
+    return KINDS.index(line.kind), line.key, line.origin_month
+
+
+def whole(kind: str, payer_id: UUID, payee_id: UUID, amount: int, origin_month: date, **more: object) -> Line:
+    """A line of an amount that needs no rounding."""
+    return Line(kind, payer_id, payee_id, Decimal(amount), amount, origin_month, **more)  # type: ignore[arg-type]
+
+
+def opening_lines(month: Month) -> Iterable[Line]:
+    for store_id, owed in month.opening.items():
+        yield whole(OPENING_BALANCE, month.head_office_id, store_id, owed, month.month)
+
+
+def pooled_lines(month: Month) -> Iterable[Line]:
+    """Each store and rate is one leg each way, rounded once."""
+    funded: dict[tuple[UUID, Rate], int] = {}
+    recovered: dict[tuple[UUID, Rate], int] = {}
+    for day in month.days:
+        key = day.store_id, month.rate_of(day.store_id, day.day)
+        funded[key] = funded.get(key, 0) + day.issued + day.borne
+        recovered[key] = recovered.get(key, 0) + day.recovered
+    for (store_id, rate), points in funded.items():
+        yield at_rate(FUNDING, store_id, month.head_office_id, points, rate.funding, rate, month.month)
+    for (store_id, rate), points in recovered.items():
+        yield at_rate(REDEMPTION, month.head_office_id, store_id, points, rate.redemption, rate, month.month)
+
+
+def at_rate(kind: str, payer: UUID, payee: UUID, points: int, price: Decimal, rate: Rate, month: date) -> Line:
+    exact = points * price
+    return Line(kind, payer, payee, exact, round_half_even(exact), month, points, price, rate.rate_id)
+
+
+def on_redemption_lines(month: Month) -> Iterable[Line]:
+    owed: dict[tuple[UUID, UUID, Rate], int] = {}
+    margins: dict[tuple[UUID, Rate], tuple[int, Decimal]] = {}
+    for use in month.uses:
+        paid = month.rate_of(use.redeemer_id, use.day)
+        if use.issuer_id != use.redeemer_id:
+            key = use.issuer_id, use.redeemer_id, paid
+            owed[key] = owed.get(key, 0) + use.points
+        if use.issuer_id != month.head_office_id:
+            funding = month.rate_of(use.issuer_id, use.day)
+            points, exact = margins.get((use.issuer_id, funding), (0, Decimal(0)))
+            more = use.points * (funding.funding - paid.redemption)
+            margins[use.issuer_id, funding] = points + use.points, exact + more
+    for (issuer_id, redeemer_id, rate), points in owed.items():
+        yield at_rate(BILATERAL, issuer_id, redeemer_id, points, rate.redemption, rate, month.month)
+    for (issuer_id, rate), (points, exact) in margins.items():
+        amount = round_half_even(exact)
+        yield Line(
+            MARGIN,
+            issuer_id,
+            month.head_office_id,
+            exact,
+            amount,
+            month.month,
+            quantity=points,
+            reference=rate.rate_id,
+        )
+    yield from borne_lines(month)
+
+
+def borne_lines(month: Month) -> Iterable[Line]:
+    """The store that had issued the points has paid for their use; who bears them makes that good."""
+    points: dict[tuple[UUID, UUID, Rate], int] = {}
+    for use in month.borne:
+        if use.issuer_id != use.redeemer_id:
+            key = use.redeemer_id, use.issuer_id, month.rate_of(use.redeemer_id, use.day)
+            points[key] = points.get(key, 0) + use.points
+    for (bearer_id, issuer_id, rate), borne in points.items():
+        yield at_rate(BORNE, bearer_id, issuer_id, borne, rate.funding, rate, month.month)
+
+
+def fee_lines(month: Month) -> Iterable[Line]:
+    for fee, store_id, quantity in sorted(fee_quantities(month), key=lambda due: (str(due[0].fee_id), str(due[1]))):
+        exact = quantity * fee.rate
+        amount = round_half_even(exact)
+        common = {"origin_month": month.month, "reference": fee.fee_id, "note": fee.code}
+        parties = store_id, month.head_office_id
+        yield Line(FEE, *parties, exact, amount, quantity=quantity, rate=fee.rate, **common)  # type: ignore[arg-type]
+        tax = amount * fee.tax_rate
+        yield Line(TAX, *parties, tax, round_half_even(tax), rate=fee.tax_rate, **common)  # type: ignore[arg-type]
+
+
+def fee_quantities(month: Month) -> Iterable[tuple[Fee, UUID, int]]:
+    """(fee, store, how many transfers or points, or how much volume, it is due for)."""
+    due: dict[tuple[Fee, UUID], int] = {}
+    fees = fees_by_participant(month.fees)
+
+    def count(store_id: UUID, day: date, quantities: Mapping[str, int]) -> None:
+        for fee in fees_on(fees, month.participants[store_id], day):
+            if quantities.get(fee.basis):
+                due[fee, store_id] = due.get((fee, store_id), 0) + quantities[fee.basis]
+
+    for day in month.days:
+        if day.store_id in month.participants:
+            count(day.store_id, day.day, {POINT_ISSUED: day.issued, POINT_RECOVERED: day.recovered})
+    for activity in month.activity:
+        if activity.store_id in month.participants:
+            count(activity.store_id, activity.day, {TRANSFER: activity.transfers, VOLUME: activity.volume})
+    for store_id in month.participants:
+        count(store_id, month.month, {MONTH: 1})
+    return ((fee, store_id, quantity) for (fee, store_id), quantity in due.items())
+
+
+def fees_by_participant(fees: Iterable[Fee]) -> dict[UUID | None, list[Fee]]:
+    found: dict[UUID | None, list[Fee]] = {}
+    for fee in fees:
+        found.setdefault(fee.participant_id, []).append(fee)
+    return found
+
+
+def fees_on(fees: Mapping[UUID | None, Sequence[Fee]], participant_id: UUID, day: date) -> Iterable[Fee]:
+    """The participant's own, and everybody's of whose code it has none of its own that day."""
+    own = [fee for fee in fees.get(participant_id, ()) if fee.covers(day)]
+    codes = {fee.code for fee in own}
+    return [*own, *(fee for fee in fees.get(None, ()) if fee.covers(day) and fee.code not in codes)]
+
+
+def adjustment_lines(month: Month) -> Iterable[Line]:
+    for made in month.adjustments:
+        yield whole(
+            ADJUSTMENT,
+            made.payer_id,
+            made.payee_id,
+            made.amount,
+            made.origin_month,
+            reference=made.adjustment_id,
+            note=made.note,
+        )
+
+
+def dispute_lines(month: Month, lines: Iterable[Line]) -> list[Line]:
+    """Takes disputed amounts out: for good if accepted, else until it is decided."""
+    by_key = {line.key: line for line in lines}
+    return [
+        whole(
+            DISPUTE_ACCEPTED if dispute.state == ACCEPTED else DISPUTED,
+            line.payer_id,
+            line.payee_id,
+            -dispute.amount,
+            line.origin_month,
+            reference=dispute.dispute_id,
+            note=line.kind,
+        )
+        for dispute in month.disputes
+        if (line := by_key.get(dispute.line_key)) is not None
+    ]
+
+
+def carried_lines(month: Month, lines: Iterable[Line]) -> list[Line]:
+    """Too little to be paid out: head office goes on owing it, and it opens the next month."""
+    owed = nets_of(lines)
+    return [
+        whole(CARRIED_FORWARD, store_id, month.head_office_id, -net, month.month)
+        for store_id, net in owed.items()
+        if store_id != month.head_office_id and -month.minimum_payout < net < 0
+    ]
+
+
+def nets_of(lines: Iterable[Line]) -> dict[UUID, int]:
+    """By payer or payee: positive remits, negative receives. They sum to zero."""
+    nets: dict[UUID, int] = {}
+    for line in lines:
+        if line.payer_id != line.payee_id:
+            nets[line.payer_id] = nets.get(line.payer_id, 0) + line.amount
+            nets[line.payee_id] = nets.get(line.payee_id, 0) - line.amount
+    return nets
+
+
+def rounding_of(lines: Iterable[Line], head_office_id: UUID) -> Decimal:
+    """What rounding each leg to whole minor units has added to what head office takes in: its own line."""
+    taken_in = Decimal(0)
+    for line in lines:
+        added = line.amount - line.exact
+        taken_in += (line.payee_id == head_office_id) * added - (line.payer_id == head_office_id) * added
+    return taken_in
+
+
+@dataclass(frozen=True)
+class Position:
+    """One store's month: points, and what its lines come to in minor units. Positive: the store pays, but for
+    `to_receive`, which it is paid for what it recovered."""
+
+    store_id: UUID
+    issued: int
+    recovered: int
+    expired: int
+    borne: int
+    opening: int = 0
+    to_pay: int = 0
+    to_receive: int = 0
+    fees: int = 0
+    tax: int = 0
+    adjustments: int = 0
+    disputed: int = 0
+    carried_forward: int = 0
+
+    @property
+    def net_points(self) -> int:
+        return self.issued + self.borne - self.recovered
+
+    @property
+    def net(self) -> int:
+        """Positive: remits to head office, negative: receives."""
+        charges = self.opening + self.to_pay + self.fees + self.tax + self.adjustments
+        return charges - self.to_receive + self.disputed + self.carried_forward
+
+    @property
+    def direction(self) -> str:
+        return direction_of(self.net)
+
+
+COLUMN_OF_KIND = {
+    OPENING_BALANCE: "opening",
+    FUNDING: "to_pay",
+    REDEMPTION: "to_receive",
+    MARGIN: "to_pay",
+    FEE: "fees",
+    TAX: "tax",
+    ADJUSTMENT: "adjustments",
+    DISPUTE_ACCEPTED: "disputed",
+    DISPUTED: "disputed",
+    CARRIED_FORWARD: "carried_forward",
+}
+
+
+def positions_of(points: Iterable[StorePoints], lines: Iterable[Line]) -> list[Position]:
+    """In the order of `points`."""
+    columns: dict[UUID, dict[str, int]] = {}
+    for line in lines:
+        for store_id in {line.payer_id, line.payee_id}:
+            column = COLUMN_OF_KIND.get(line.kind) or ("to_pay" if store_id == line.payer_id else "to_receive")
+            owed = line.owed_by(store_id)
+            of_store = columns.setdefault(store_id, {})
+            of_store[column] = of_store.get(column, 0) + (-owed if column == "to_receive" else owed)
+    return [Position(**vars(p), **columns.get(p.store_id, {})) for p in points]
+
+
+def direction_of(net: int) -> str:
+    if net > 0:
+        return REMIT
+    return RECEIVE if net < 0 else NONE
+
+
+def prove_money(month: Month, lines: Sequence[Line], totals: Totals, outstanding_by_lots: int) -> list[Identity]:
+    """The sums that must agree before a settlement is proposed.
+
+    With one rate for both ways the float of the pooled model reads: what was funded less what was paid is rate x
+    (change in points outstanding + points expired), the money that head office holds against points not yet used.
+    With several, each leg adds what its own rate differs by.
+    """
+    nets = nets_of(lines)
+    stores = sum(net for store_id, net in nets.items() if store_id != month.head_office_id)
+    zero = Identity(
+        "stores' nets and head office sum to zero",
+        Decimal(stores + nets.get(month.head_office_id, 0)),
+        Decimal(0),
+    )
+    if month.model == POOLED:
+        change = outstanding_by_lots - totals.opening_outstanding
+        return [zero, float_identity(lines, change + totals.expired)]
+    used = sum(use.points for use in month.uses)
+    return [zero, Identity("points used and points recovered", Decimal(used), Decimal(totals.recovered))]
+
+
+def float_identity(lines: Iterable[Line], points_kept: int) -> Identity:
+    """`points_kept`: by how much points outstanding have grown, according to the lots, plus those that expired."""
+    funded = [line for line in lines if line.kind == FUNDING]
+    paid = [line for line in lines if line.kind == REDEMPTION]
+    held = sum((line.exact for line in funded), Decimal(0)) - sum((line.exact for line in paid), Decimal(0))
+    rate = next((line.rate for line in funded if line.rate is not None), Decimal(0))
+    expected = rate * points_kept
+    expected += sum(((line.rate or 0) - rate) * (line.quantity or 0) for line in funded)
+    expected += sum((rate - (line.rate or 0)) * (line.quantity or 0) for line in paid)
+    return Identity(
+        "what was funded less what was paid and rate x (change in outstanding by lots + expired)",
+        held,
+        Decimal(expected),
+    )
+
+
+def canonical(month: date, model: str, minimum_payout: int, lines: Iterable[Line]) -> bytes:
+    """One spelling of a settlement: what an approval freezes and `settlement verify` compares. UTF-8, a line a row."""
+    rows = [f"{month:%Y-%m} {model} {minimum_payout}"]
+    rows += [
+        "|".join(
+            (
+                line.key,
+                "" if line.quantity is None else str(line.quantity),
+                "" if line.rate is None else f"{line.rate.normalize():f}",
+                f"{line.exact.normalize():f}",
+                str(line.amount),
+                f"{line.origin_month:%Y-%m}",
+                line.note,
+            )
+        )
+        for line in lines
+    ]
+    return ("\n".join(rows) + "\n").encode()

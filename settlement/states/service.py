@@ -1,0 +1,97 @@
+"""The one way to change a state. The database keeps the table of states and holds every change to it:
+a state is what the last change reached, and each change goes on from the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from settlement.states.rules import NEW
+from settlement.states.tables import StateChange, Transition
+from tenants.foundation import clock
+from tenants.foundation.database import Unit
+from tenants.foundation.errors import Conflict
+
+
+class Stateful(Protocol):
+    """A row whose `state` is what its state change number `state_sequence` reached."""
+
+    tenant_id: object
+    state: object
+    state_sequence: object
+
+
+def begin(
+    session: Unit, tenant_id: UUID, subject: str, subject_ids: Iterable[UUID], state: str, by: str, reason: str = ""
+) -> None:
+    """The first state of subjects whose rows are about to be written, with `state_sequence` 1."""
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "subject_id": subject_id,
+            "sequence": 1,
+            "subject": subject,
+            "from_state": NEW[subject],
+            "to_state": state,
+            "changed_by": by,
+            "changed_at": clock.now(),
+            "reason": reason,
+        }
+        for subject_id in subject_ids
+    ]
+    if rows:
+        session.execute(insert(StateChange), rows)
+
+
+def change_state(session: Unit, subject: str, row: Stateful, to_state: str, by: str, reason: str = "") -> None:
+    """Take a step, whose row the caller has locked. Raises `Conflict` when the table of states has no such step."""
+    allowed = next_states(session, subject, str(row.state))
+    if to_state not in allowed:
+        can = f"can become {' or '.join(allowed)}" if allowed else "can't change any more"
+        raise Conflict(
+            f"This {subject} is {row.state} and {can}, not {to_state}.",
+            code="illegal_state",
+            state=row.state,
+            allowed=list(allowed),
+        )
+    sequence = int(str(row.state_sequence)) + 1
+    session.execute(
+        insert(StateChange),
+        [
+            {
+                "tenant_id": row.tenant_id,
+                "subject_id": subject_id_of(subject, row),
+                "sequence": sequence,
+                "subject": subject,
+                "from_state": row.state,
+                "to_state": to_state,
+                "changed_by": by,
+                "changed_at": clock.now(),
+                "reason": reason,
+            }
+        ],
+    )
+    row.state, row.state_sequence = to_state, sequence
+
+
+def subject_id_of(subject: str, row: Stateful) -> UUID:
+    subject_id: UUID = getattr(row, f"{subject}_id")
+    return subject_id
+
+
+def next_states(session: Unit, subject: str, state: str) -> Sequence[str]:
+    return session.scalars(
+        select(Transition.to_state)
+        .where(Transition.subject == subject, Transition.from_state == state)
+        .order_by(Transition.to_state)
+    ).all()
+
+
+def history(session: Unit, subject_id: UUID) -> list[StateChange]:
+    """Oldest first."""
+    statement = select(StateChange).where(StateChange.subject_id == subject_id).order_by(StateChange.sequence)
+    return list(session.scalars(statement))
