@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from settlement.payments.rules import Account, Payment, end_to_end_id
+from settlement.legs.rules import end_to_end_id
+from settlement.payments.rules import Account, Payment
 from tenants.foundation.csv_text import csv_bytes, text_cell
 from tenants.foundation.money import show_money
 

@@ -14,7 +14,8 @@ from sepaxml import SepaDD, SepaTransfer
 from sepaxml.validation import ValidationError, try_valid_xml
 from text_unidecode import unidecode
 
-from settlement.payments.rules import SEPA_CURRENCY, Account, Payment, end_to_end_id
+from settlement.legs.rules import end_to_end_id
+from settlement.payments.rules import SEPA_CURRENCY, Account, Payment
 from tenants.foundation.errors import InvalidInput
 
 PAYOUT_SCHEMA = "pain.001.001.09"

@@ -49,33 +49,46 @@ def begin(
 
 def change_state(session: Unit, subject: str, row: Stateful, to_state: str, by: str, reason: str = "") -> None:
     """Take a step, whose row the caller has locked. Raises `Conflict` when the table of states has no such step."""
-    allowed = next_states(session, subject, str(row.state))
+    change_states(session, subject, [row], to_state, by, reason)
+
+
+def change_states(
+    session: Unit, subject: str, rows: Sequence[Stateful], to_state: str, by: str, reason: str = ""
+) -> None:
+    """The same step of several rows, all or none."""
+    for state in {str(row.state) for row in rows}:
+        check_step(session, subject, state, to_state)
+    changes = [change_of(subject, row, to_state, by, reason) for row in rows]
+    if changes:
+        session.execute(insert(StateChange), changes)
+    for row, change in zip(rows, changes, strict=True):
+        row.state, row.state_sequence = to_state, change["sequence"]
+
+
+def check_step(session: Unit, subject: str, state: str, to_state: str) -> None:
+    allowed = next_states(session, subject, state)
     if to_state not in allowed:
         can = f"can become {' or '.join(allowed)}" if allowed else "can't change any more"
         raise Conflict(
-            f"This {subject} is {row.state} and {can}, not {to_state}.",
+            f"This {subject} is {state} and {can}, not {to_state}.",
             code="illegal_state",
-            state=row.state,
+            state=state,
             allowed=list(allowed),
         )
-    sequence = int(str(row.state_sequence)) + 1
-    session.execute(
-        insert(StateChange),
-        [
-            {
-                "tenant_id": row.tenant_id,
-                "subject_id": subject_id_of(subject, row),
-                "sequence": sequence,
-                "subject": subject,
-                "from_state": row.state,
-                "to_state": to_state,
-                "changed_by": by,
-                "changed_at": clock.now(),
-                "reason": reason,
-            }
-        ],
-    )
-    row.state, row.state_sequence = to_state, sequence
+
+
+def change_of(subject: str, row: Stateful, to_state: str, by: str, reason: str) -> dict[str, object]:
+    return {
+        "tenant_id": row.tenant_id,
+        "subject_id": subject_id_of(subject, row),
+        "sequence": int(str(row.state_sequence)) + 1,
+        "subject": subject,
+        "from_state": row.state,
+        "to_state": to_state,
+        "changed_by": by,
+        "changed_at": clock.now(),
+        "reason": reason,
+    }
 
 
 def subject_id_of(subject: str, row: Stateful) -> UUID:

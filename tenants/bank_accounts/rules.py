@@ -110,3 +110,8 @@ def mask(number: str) -> str:
     """Its last four characters; of an IBAN also the country."""
     country = number[:2] if number[:2].isalpha() and len(number) > 6 else ""
     return f"{country}…{number[-4:]}" if len(number) > 4 else "…"
+
+
+def bare(number: str) -> str:
+    """The number without what people and banks put between its characters."""
+    return re.sub(r"[\s./-]", "", number).upper()

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from tenants.bank_accounts.queries import accounts_of_participants, present_account
-from tenants.bank_accounts.rules import DETAILS, BankDetails, check_details
+from tenants.bank_accounts.queries import accounts_of_participants, head_office_accounts, present_account
+from tenants.bank_accounts.rules import DETAILS, BankDetails, bare, check_details
 from tenants.bank_accounts.tables import BankAccount
 from tenants.foundation import clock, ids
 from tenants.foundation.database import Unit, unit_of_work
@@ -96,3 +96,21 @@ def list_bank_accounts(
     with unit_of_work(tenant_id) as session:
         found = session.execute(accounts_of_participants(after, limit))
         return [(account, code) for account, code in found]
+
+
+def head_office_account(session: Unit) -> BankAccount:
+    """Raises `Conflict` while there is none."""
+    account = present_account(session, None)
+    if account is None:
+        raise Conflict(
+            "Head office has no bank account yet: name it with `clearinghouse bank-account set HQ` or "
+            "PUT /v1/network/bank-account.",
+            code="no_bank_account",
+        )
+    return account
+
+
+def head_office_numbers(session: Unit) -> set[str]:
+    """The bare numbers of all accounts that head office has had. Raises `Conflict` while there are none."""
+    head_office_account(session)
+    return {bare(account.iban or account.account_number or "") for account in head_office_accounts(session)}

@@ -17,7 +17,9 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
-from settlement.payments.rules import CREDIT, DEBIT, Entry, leg_of
+from settlement.bank_files.rules import CREDIT, DEBIT, Entry
+from settlement.legs.rules import leg_of
+from tenants.bank_accounts.rules import bare
 from tenants.foundation.errors import InvalidInput
 from tenants.foundation.money import MINOR_DIGITS_OTHER, MINOR_DIGITS_TWO
 
@@ -191,11 +193,7 @@ def reason_of(transaction: Element) -> str:
 def account_of(statement: Element) -> str:
     """An IBAN, or what the bank calls it otherwise; without spaces."""
     number = text_at(statement, "Acct", "Id", "IBAN") or text_at(statement, "Acct", "Id", "Othr", "Id")
-    return normal_number(number)
-
-
-def normal_number(number: str) -> str:
-    return re.sub(r"[\s./-]", "", number).upper()
+    return bare(number)
 
 
 def name_of(element: Element) -> str:
