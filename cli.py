@@ -17,8 +17,7 @@ import click
 from apiflask import APIFlask
 
 from clearinghouse.app import create_app
-from settlement.valuation.web import valuations
-from settlement.windows.web import settlement
+from settlement.blueprints import BLUEPRINTS
 from tenants.foundation.config import load_settings
 from tenants.foundation.console import err
 from tenants.foundation.database_errors import explain_database_error
@@ -47,7 +46,7 @@ COMMANDS = {
     "hold": "clearinghouse.holds.commands:hold",
     "expire": "clearinghouse.expiry.commands:expire",
     "window": "settlement.windows.commands:window",
-    "settlement": "settlement.statements.commands:settlement",
+    "settlement": "settlement.proposals.commands:settlement",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
 }
@@ -71,7 +70,7 @@ class LazyGroup(click.Group):
 
 
 def make_app() -> APIFlask:
-    return create_app(load_settings(), [settlement, valuations])
+    return create_app(load_settings(), BLUEPRINTS)
 
 
 def make_http_app() -> APIFlask:

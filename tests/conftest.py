@@ -29,8 +29,12 @@ from clearinghouse.app import create_app
 from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
 from clearinghouse.programme.rules import Terms
-from settlement.valuation.web import valuations
-from settlement.windows.web import settlement
+from settlement.approvals.service import approve
+from settlement.blueprints import BLUEPRINTS
+from settlement.proposals.service import propose
+from settlement.statements.documents import SettlementDocument
+from settlement.statements.service import load_settlement
+from settlement.windows.service import close_month, find_window
 from tenants.credentials.service import TERMINAL, create_credential
 from tenants.foundation import embedded
 from tenants.foundation.config import Settings
@@ -38,6 +42,8 @@ from tenants.foundation.database import normal_url
 from tenants.foundation.luhn import check_digit
 from tenants.members.service import create_member, issue_card
 from tenants.networks.service import NewNetwork
+from tenants.staff.rules import APPROVER, PREPARER, Actor
+from tenants.staff.service import act_as, create_staff
 from tenants.stores.service import create_store
 from tenants.terminals.service import create_terminal
 from tests.conformity.answers import AnswerChecks
@@ -75,7 +81,7 @@ def a_database(server_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def app(settings: Settings) -> APIFlask:
-    app = create_app(settings, [settlement, valuations])
+    app = create_app(settings, BLUEPRINTS)
     with app.app_context():
         set_up_database()
     app.extensions["answer_checks"] = checks = AnswerChecks(app)
@@ -160,6 +166,28 @@ class NetworkForTests:
     def add_card(self) -> str:
         member = create_member(self.tenant_id)
         return issue_card(self.tenant_id, member.member_id, a_card_number()).number
+
+    def person(self, *roles: str) -> Actor:
+        """Somebody new with these roles."""
+        code = f"{roles[0]}-{next(numbers)}"
+        create_staff(self.tenant_id, code, code, roles)
+        return act_as(self.tenant_id, code)
+
+    def close(self, month: date) -> None:
+        close_month(self.tenant_id, month, "test")
+
+    def propose(self, month: date) -> SettlementDocument:
+        """Closed, if it is open, and proposed by somebody new."""
+        if find_window(self.tenant_id, month) is None:
+            self.close(month)
+        propose(self.tenant_id, month, self.person(PREPARER))
+        return load_settlement(self.tenant_id, month)
+
+    def settle(self, month: date) -> SettlementDocument:
+        """Closed, proposed, and approved by another person."""
+        self.propose(month)
+        approve(self.tenant_id, month, self.person(APPROVER))
+        return load_settlement(self.tenant_id, month)
 
     def hq(self, method: str, path: str, json: Any = None) -> TestResponse:
         headers = {"Authorization": f"Bearer {self.hq_key}"}

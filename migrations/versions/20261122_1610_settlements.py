@@ -174,7 +174,8 @@ ALTER TABLE settlement.windows
     DROP COLUMN rounding,
     ADD UNIQUE (tenant_id, window_id),
     ADD CONSTRAINT windows_days_check
-        CHECK (month < dispute_until AND dispute_until < approve_by AND approve_by < collect_on AND collect_on < pay_on),
+        CHECK (month < dispute_until AND dispute_until < approve_by
+            AND approve_by < collect_on AND collect_on < pay_on),
     ADD CONSTRAINT windows_published_check CHECK (
         num_nonnulls(published_at, issued, borne, recovered, expired, opening_outstanding, closing_outstanding,
                      identities) IN (0, 8));

@@ -19,6 +19,8 @@ def adjustments_of(session: Unit, month: date) -> list[Adjustment]:
         .order_by(AdjustmentRow.made_at, AdjustmentRow.adjustment_id)
     )
     return [
-        Adjustment(row.adjustment_id, row.payer_id, row.payee_id, row.amount, row.origin_month, row.note or row.reason)
+        Adjustment(
+            row.adjustment_id, row.payer_id, row.payee_id, row.amount, row.origin_month, row.note or row.reason
+        )
         for row in session.scalars(statement)
     ]

@@ -52,7 +52,7 @@ def check_two_people(settlement: Settlement, actor: Actor) -> None:
 def check_day(window: Window, today: date) -> None:
     if today <= window.dispute_until:
         raise Conflict(
-            f"Stores may dispute {show_month(window.month)} until the end of {window.dispute_until}: approve it after.",
+            f"Stores may dispute {show_month(window.month)} until {window.dispute_until}: approve it after that day.",
             code="disputes_possible",
             dispute_until=window.dispute_until.isoformat(),
         )

@@ -11,9 +11,11 @@ from sqlalchemy import select
 
 from clearinghouse.ledger.checks import Finding
 from settlement.netting import queries
-from settlement.netting.rules import Rates, StoreDay, net_stores, total_of
+from settlement.netting.rules import StoreDay, sum_stores, total_of
 from settlement.netting.tables import DayRow, FlowRow, PositionRow
-from settlement.statements.service import position_of_row, totals_of
+from settlement.proposals.tables import Settlement
+from settlement.statements.service import points_of_row
+from settlement.windows.service import totals_of
 from settlement.windows.tables import Window
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.months import show_month
@@ -31,23 +33,27 @@ def check_settlement(tenant_id: UUID) -> list[Finding]:
         return findings
 
 
+def check_proposal(session: Unit, settlement: Settlement) -> list[Finding]:
+    """What has to be empty before a settlement is approved."""
+    return []
+
+
 def check_window(session: Unit, window: Window, opening_outstanding: int) -> list[Finding]:
     month = window.month
-    rates = Rates(window.funding_rate, window.redemption_rate)
     days = queries.points_by_day(session, month)
     published = {
-        row.store_id: position_of_row(row)
+        row.store_id: points_of_row(row)
         for row in session.scalars(select(PositionRow).where(PositionRow.month == month))
     }
-    netted = {position.store_id: position for position in net_stores([*published], days, rates)}
+    summed = {points.store_id: points for points in sum_stores([*published], days)}
     return [
-        *compare("positions", month, netted, published),
+        *compare("positions", month, summed, published),
         *compare("days", month, {(d.store_id, d.day): d for d in days}, published_days(session, month)),
         *compare("matrix", month, queries.flows(session, month), published_flows(session, month)),
         *compare(
             "totals",
             month,
-            {"network": total_of(netted.values(), opening_outstanding, rates)},
+            {"network": total_of(summed.values(), opening_outstanding)},
             {"network": totals_of(window)},
         ),
     ]

@@ -5,12 +5,12 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint
 from sqlalchemy.orm import Mapped
 
-from settlement.states.tables import reached
-from tenants.foundation.columns import Count, Day, Key, MinorUnits, Moment, Words
+from settlement.states.tables import Stateful, reached
+from tenants.foundation.columns import Day, Key, MinorUnits, Moment, Words
 from tenants.foundation.database import Base
 
 
-class DisputeRow(Base):
+class DisputeRow(Stateful, Base):
     """What a store does not accept of a line of its draft statement; `amount` is in the line's own direction.
 
     `line_key` names the line in every version of the month's settlement.
@@ -25,7 +25,6 @@ class DisputeRow(Base):
         {"schema": "settlement"},
     )
 
-    tenant_id: Mapped[Key]
     dispute_id: Mapped[Key]
     month: Mapped[Day]
     store_id: Mapped[UUID]
@@ -34,5 +33,3 @@ class DisputeRow(Base):
     reason: Mapped[Words]
     opened_by: Mapped[UUID]
     opened_at: Mapped[Moment]
-    state: Mapped[Words]
-    state_sequence: Mapped[Count]

@@ -5,8 +5,17 @@ from decimal import Decimal
 from sqlalchemy import ForeignKeyConstraint, Numeric
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.foundation.columns import Day, Key, Moment, OptionalDay, OptionalKey, OptionalMoment, OptionalWords
-from tenants.foundation.columns import Rate, Words
+from tenants.foundation.columns import (
+    Day,
+    Key,
+    Moment,
+    OptionalDay,
+    OptionalKey,
+    OptionalMoment,
+    OptionalWords,
+    Rate,
+    Words,
+)
 from tenants.foundation.database import Base
 
 

@@ -48,7 +48,13 @@ KINDS = (
 
 REMIT, RECEIVE, NONE = "remit", "receive", "none"
 
-TRANSFER, POINT_ISSUED, POINT_RECOVERED, VOLUME, MONTH = "transfer", "point_issued", "point_recovered", "volume", "month"
+TRANSFER, POINT_ISSUED, POINT_RECOVERED, VOLUME, MONTH = (
+    "transfer",
+    "point_issued",
+    "point_recovered",
+    "volume",
+    "month",
+)
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,7 @@ def derive_lines(month: Month) -> list[Line]:
     ]
     lines += dispute_lines(month, lines)
     lines += carried_lines(month, lines)
-    return sorted((line for line in lines if line.amount or line.exact), key=order_of)
+    return sorted((line for line in lines if line.amount or line.exact or line.quantity), key=order_of)
 
 
 def order_of(line: Line) -> tuple[int, str, date]:
@@ -418,7 +424,9 @@ def positions_of(points: Iterable[StorePoints], lines: Iterable[Line]) -> list[P
             owed = line.owed_by(store_id)
             of_store = columns.setdefault(store_id, {})
             of_store[column] = of_store.get(column, 0) + (-owed if column == "to_receive" else owed)
-    return [Position(**vars(p), **columns.get(p.store_id, {})) for p in points]
+    return [
+        Position(p.store_id, p.issued, p.recovered, p.expired, p.borne, **columns.get(p.store_id, {})) for p in points
+    ]
 
 
 def direction_of(net: int) -> str:
@@ -465,7 +473,7 @@ def float_identity(lines: Iterable[Line], points_kept: int) -> Identity:
 
 
 def canonical(month: date, model: str, minimum_payout: int, lines: Iterable[Line]) -> bytes:
-    """One spelling of a settlement: what an approval freezes and `settlement verify` compares. UTF-8, a line a row."""
+    """One spelling of a settlement: what an approval freezes and `settlement verify` compares, in UTF-8."""
     rows = [f"{month:%Y-%m} {model} {minimum_payout}"]
     rows += [
         "|".join(

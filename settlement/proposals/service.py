@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -22,7 +21,7 @@ from settlement.proposals.rules import Line, Month, canonical, derive_lines, pro
 from settlement.proposals.tables import Settlement
 from settlement.states.rules import FINAL, PROPOSED, REJECTED, SETTLEMENT
 from settlement.states.service import begin, change_state
-from settlement.windows.service import refuse_unless_all_hold, totals_of
+from settlement.windows.service import keep, refuse_unless_all_hold, totals_of
 from settlement.windows.tables import Window
 from tenants.foundation import clock, ids
 from tenants.foundation.database import Unit, unit_of_work
@@ -154,16 +153,12 @@ def write_settlement(session: Unit, derived: Derivation, actor: Actor) -> Settle
         stores_net=sum(net for party, net in nets.items() if party != tenant_id),
         hq_net=nets.get(tenant_id, 0),
         rounding=rounding_of(derived.lines, tenant_id),
-        identities=[show_identity(identity) for identity in derived.identities],
+        identities=[keep(identity) for identity in derived.identities],
         content_hash=derived.content_hash,
     )
     session.add(settlement)
     session.flush()
     return settlement
-
-
-def show_identity(identity: Identity) -> dict[str, Any]:
-    return {"name": identity.name, "left": str(identity.left), "right": str(identity.right)}
 
 
 def get_settlement(tenant_id: UUID, month: date, version: int | None = None) -> Settlement:

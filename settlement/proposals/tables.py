@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from settlement.states.tables import reached
+from settlement.states.tables import Stateful, reached
 from tenants.foundation.columns import (
     Bytes,
     Count,
@@ -24,7 +24,7 @@ from tenants.foundation.columns import (
 from tenants.foundation.database import Base
 
 
-class Settlement(Base):
+class Settlement(Stateful, Base):
     """One version of what a month comes to in money; one version of a month at most is not rejected.
 
     `stores_net` and `hq_net` (minor units; positive: pays) are each summed from the lines, and are zero together.
@@ -49,12 +49,9 @@ class Settlement(Base):
         {"schema": "settlement"},
     )
 
-    tenant_id: Mapped[Key]
     settlement_id: Mapped[Key]
     month: Mapped[Day]
     version: Mapped[Count]
-    state: Mapped[Words]
-    state_sequence: Mapped[Count]
     model: Mapped[Words]
     minimum_payout: Mapped[MinorUnits]
     proposed_by: Mapped[UUID]
@@ -97,7 +94,7 @@ class LineRow(Base):
     note: Mapped[Words]
 
 
-class Leg(Base):
+class Leg(Stateful, Base):
     """The one payment of a store in an approved settlement. `amount` (minor units): positive remits, negative
     receives, never zero."""
 
@@ -110,17 +107,12 @@ class Leg(Base):
         ForeignKeyConstraint(["tenant_id", "store_id"], ["tenants.stores.tenant_id", "tenants.stores.store_id"]),
         reached("leg_id"),
         UniqueConstraint("tenant_id", "settlement_id", "store_id"),
-        Index(
-            "legs_unpaid_idx", "tenant_id", "state", "due_on", postgresql_where=text("state <> 'confirmed'")
-        ),
+        Index("legs_unpaid_idx", "tenant_id", "state", "due_on", postgresql_where=text("state <> 'confirmed'")),
         {"schema": "settlement"},
     )
 
-    tenant_id: Mapped[Key]
     leg_id: Mapped[Key]
     settlement_id: Mapped[UUID]
     store_id: Mapped[UUID]
     amount: Mapped[MinorUnits]
     due_on: Mapped[Day]
-    state: Mapped[Words]
-    state_sequence: Mapped[Count]

@@ -13,6 +13,7 @@ from uuid import UUID
 from settlement.netting.rules import Identity, StorePoints, Totals
 from settlement.proposals.rules import Line, Position
 from settlement.states.rules import PROPOSED
+from tenants.stores.service import HEAD_OFFICE
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class SettlementDocument:
     issued itself. `rounding` (minor units) is what rounding has added to what head office takes in.
     """
 
+    tenant_id: UUID
     network_code: str
     network_name: str
     currency: str
@@ -74,6 +76,10 @@ class SettlementDocument:
     flows: tuple[Flow, ...]
     identities: tuple[Identity, ...]
     merkle_root: bytes | None
+
+    def codes(self) -> dict[UUID, str]:
+        """By payer or payee, head office's too."""
+        return {line.position.store_id: line.store_code for line in self.stores} | {self.tenant_id: HEAD_OFFICE}
 
     @property
     def is_draft(self) -> bool:

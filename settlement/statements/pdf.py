@@ -34,7 +34,7 @@ from reportlab.platypus import (
     Table,
 )
 
-from settlement.netting.rules import RECEIVE, REMIT
+from settlement.proposals.rules import RECEIVE, REMIT
 from settlement.statements.documents import DayLine, Flow, SettlementDocument, StatementDocument
 from tenants.foundation.files import put_in_place
 from tenants.foundation.money import minor_digits, show_money
@@ -241,42 +241,23 @@ def outstanding_block(statement: StatementDocument) -> list[Flowable]:
 
 
 def amount_block(statement: StatementDocument) -> list[Flowable]:
-    """To pay is shown as it is and to receive with a minus, so that the column adds up to the net."""
-    position, settlement = statement.line.position, statement.settlement
-    currency, rates = settlement.currency, settlement.rates
-    funding, redemption = (major_rate(rate, currency) for rate in (rates.funding, rates.redemption))
-    charged = f"{position.issued:,} points issued"
-    if position.borne:
-        charged = f"{position.issued + position.borne:,} points issued and borne"
-    to_pay = f"{charged} {TIMES} funding rate {funding}"
-    to_receive = f"{position.recovered:,} points recovered here {TIMES} redemption rate {redemption}"
-    rows = [
-        [product_label("To pay", to_pay), show_money(position.to_pay, currency)],
-        [product_label("To receive", to_receive), show_money(-position.to_receive, currency)],
-        [NET_LABELS.get(position.direction, "Net"), show_money(position.net, currency)],
+    """What is received has a minus, so that the column adds up to the net."""
+    position, currency = statement.line.position, statement.settlement.currency
+    amounts = [
+        ("Opening balance", position.opening),
+        (f"To pay for {position.issued + position.borne:,} points", position.to_pay),
+        (f"To receive for {position.recovered:,} points", -position.to_receive),
+        ("Fees", position.fees),
+        ("Tax", position.tax),
+        ("Adjustments", position.adjustments),
+        ("Disputed", position.disputed),
+        ("Carried forward", position.carried_forward),
     ]
-    heights = [2 * ROW_HEIGHT, 2 * ROW_HEIGHT, ROW_HEIGHT]
+    shown = [[name, show_money(amount, currency)] for name, amount in amounts if amount]
+    rows = [*shown, [NET_LABELS.get(position.direction, "Net"), show_money(position.net, currency)]]
     return [
         paragraph(f"How the amount comes about, in {currency}", SECTION),
-        number_table(rows, [PRODUCT_WIDTH, RIGHT_WIDTH - PRODUCT_WIDTH], heights, total_rows=1),
-        *rounding_note(statement),
-    ]
-
-
-def product_label(name: str, product: str) -> Paragraph:
-    size = fitting_size(product, REGULAR, SMALL_SIZE, PRODUCT_WIDTH - CELL_PADDING - 1)
-    return Paragraph(f'{name}<br/><font size="{size}" color="#{GREY.hexval()[2:]}">{product}</font>', TEXT)
-
-
-def rounding_note(statement: StatementDocument) -> list[Flowable]:
-    position, rates = statement.line.position, statement.settlement.rates
-    exact = (position.issued * rates.funding, position.recovered * rates.redemption)
-    if exact == (position.to_pay, position.to_receive):
-        return []
-    unit = Decimal(1).scaleb(-minor_digits(statement.settlement.currency))
-    return [
-        Spacer(0, 2),
-        paragraph(f"Each product is rounded to {unit}, halves to the even neighbour.", NOTE),
+        number_table(rows, [PRODUCT_WIDTH, RIGHT_WIDTH - PRODUCT_WIDTH], [ROW_HEIGHT] * len(rows), total_rows=1),
     ]
 
 

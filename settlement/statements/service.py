@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -12,7 +11,7 @@ from uuid import UUID
 from flask import current_app
 from sqlalchemy import func, select
 
-from settlement.netting.rules import Identity, StorePoints
+from settlement.netting.rules import StorePoints
 from settlement.netting.tables import DayRow, FlowRow, PositionRow
 from settlement.proposals.queries import lines_of
 from settlement.proposals.rules import Line, positions_of
@@ -21,7 +20,7 @@ from settlement.statements.csv_files import write_flows_csv, write_positions_csv
 from settlement.statements.documents import DayLine, Flow, SettlementDocument, StatementDocument, StoreLine
 from settlement.statements.pdf import write_statement_pdf
 from settlement.statements.xlsx import write_settlement_xlsx
-from settlement.windows.service import get_published_window, totals_of
+from settlement.windows.service import get_published_window, identities_of, totals_of
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import NotFound
 from tenants.foundation.months import last_day, show_month
@@ -53,6 +52,7 @@ def load_settlement(tenant_id: UUID, month: date, version: int | None = None) ->
         ]
         people = {person.staff_id: person.code for person in session.scalars(select(Staff))}
     return SettlementDocument(
+        tenant_id,
         network.code,
         network.name,
         network.currency,
@@ -64,7 +64,7 @@ def load_settlement(tenant_id: UUID, month: date, version: int | None = None) ->
         settlement.state,
         settlement.model,
         people[settlement.proposed_by],
-        settlement.approved_by and people[settlement.approved_by],
+        None if settlement.approved_by is None else people[settlement.approved_by],
         settlement.approved_at or settlement.proposed_at,
         totals_of(window),
         settlement.hq_net,
@@ -101,10 +101,6 @@ def store_lines(session: Unit, points: Mapping[UUID, StorePoints], lines: Sequen
 
 def points_of_row(row: PositionRow) -> StorePoints:
     return StorePoints(row.store_id, row.issued, row.recovered, row.expired, row.borne)
-
-
-def identities_of(kept: Iterable[dict[str, str]]) -> list[Identity]:
-    return [Identity(one["name"], Decimal(one["left"]), Decimal(one["right"])) for one in kept]
 
 
 def load_statements(settlement: SettlementDocument, tenant_id: UUID, codes: set[str]) -> list[StatementDocument]:

@@ -9,7 +9,8 @@ import click
 
 from settlement.proposals.rules import NONE, RECEIVE, REMIT, direction_of
 from settlement.statements.documents import SettlementDocument, StoreLine
-from tenants.foundation.console import out, print_fields, print_rows
+from settlement.windows.show import print_identities, show_identity
+from tenants.foundation.console import print_fields, print_rows
 from tenants.foundation.money import show_money
 from tenants.foundation.months import show_month
 
@@ -26,12 +27,7 @@ def print_settlement(
     payers, receivers = split_for_show(by_net, stores_max)
     print_rows([show_line(line, document.currency) for line in payers], False, "Largest payers")
     print_rows([show_line(line, document.currency) for line in receivers], False, "Largest receivers")
-    for identity in document.identities:
-        mark = "[green]holds[/green]" if identity.holds else "[red]FAILS[/red]"
-        sides = (
-            f"{identity.left.normalize():,f} {'=' if identity.holds else 'is not'} {identity.right.normalize():,f}"
-        )
-        out.print(f"{mark}  {identity.name}: {sides}", soft_wrap=True)
+    print_identities(document.identities)
 
 
 def split_for_show(by_net: list[StoreLine], stores_max: int) -> tuple[list[StoreLine], list[StoreLine]]:
@@ -111,9 +107,6 @@ def position_as_json(line: StoreLine) -> dict[str, Any]:
 def settlement_as_json(document: SettlementDocument, day_close_differences: int) -> dict[str, Any]:
     return {
         **totals_as_json(document, day_close_differences),
-        "identities": [
-            {"name": i.name, "left": str(i.left), "right": str(i.right), "holds": i.holds}
-            for i in document.identities
-        ],
+        "identities": [show_identity(identity) for identity in document.identities],
         "positions": [position_as_json(line) for line in document.stores],
     }

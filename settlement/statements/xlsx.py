@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from xlsxwriter import Workbook
 from xlsxwriter.utility import xl_col_to_name, xl_range
 
-from settlement.netting.rules import Position
+from settlement.proposals.rules import Position
 from settlement.statements.documents import Flow, SettlementDocument, StoreLine
 from tenants.foundation.files import put_in_place
 from tenants.foundation.money import minor_digits
@@ -34,12 +34,18 @@ POSITION_COLUMNS = (
     ("Expired", 14),
     ("Borne", 14),
     ("Net points", 14),
+    ("Opening", 14),
     ("To pay", 18),
     ("To receive", 18),
+    ("Fees", 14),
+    ("Tax", 14),
+    ("Adjustments", 14),
+    ("Disputed", 14),
+    ("Carried forward", 14),
     ("Net amount", 18),
     ("Direction", 12),
 )
-FIRST_NUMBER, FIRST_MONEY, NET, DIRECTION = 3, 8, 10, 11
+FIRST_NUMBER, FIRST_MONEY, NET, DIRECTION = 3, 8, 16, 17
 
 # Beyond this the matrix would not open in a spreadsheet (16,384 columns) or take minutes to write.
 MATRIX_STORES_MAX = 16_000
@@ -87,7 +93,7 @@ def write_settlement_xlsx(document: SettlementDocument, path: Path) -> None:
     content = BytesIO()
     workbook = SettlementWorkbook(document, content)
     title = f"Settlement {show_month(document.month)}"
-    workbook.set_properties(title, document.network_name, document.published_at)
+    workbook.set_properties(title, document.network_name, document.as_of)
     add_positions(workbook)
     add_matrix(workbook)
     add_summary(workbook)
@@ -142,12 +148,12 @@ def write_head_office(workbook: SettlementWorkbook, sheet: Any, row: int) -> Non
     total_cell, head_office_cell = (f"{xl_col_to_name(NET)}{number}" for number in (row, row + 1))
     sheet.write_string(row, 0, HEAD_OFFICE)
     sheet.write_string(row, 1, "Head office")
-    sheet.write_number(row, NET, workbook.major(document.totals.hq_net), workbook.money)
+    sheet.write_number(row, NET, workbook.major(document.hq_net), workbook.money)
     sheet.write_string(row + 1, 0, "Check")
     sheet.write_string(row + 1, 1, "Total and head office sum to zero")
     # Cents have no exact binary form; without ROUND a long column ends in 0.0000001.
     formula = f"=ROUND({total_cell}+{head_office_cell},{workbook.minor_digits})"
-    check = sum(line.position.net for line in document.stores) + document.totals.hq_net
+    check = sum(line.position.net for line in document.stores) + document.hq_net
     sheet.write_formula(row + 1, NET, formula, workbook.money, workbook.major(check))
 
 
@@ -245,18 +251,11 @@ def write_month(workbook: SettlementWorkbook, sheet: Any) -> int:
         ("Closed at", f"{closed_at:%Y-%m-%d %H:%M} {document.time_zone}"),
         ("Currency", document.currency),
     )
-    rates = (
-        (f"Funding rate, {document.currency} per point", document.rates.funding),
-        (f"Redemption rate, {document.currency} per point", document.rates.redemption),
-    )
     sheet.write_string(0, 0, "Settlement of a month", workbook.title)
     for row, (name, value) in enumerate(facts, start=1):
         sheet.write_string(row, 0, name)
         sheet.write_string(row, 1, value)
-    for row, (name, rate) in enumerate(rates, start=1 + len(facts)):
-        sheet.write_string(row, 0, name)
-        sheet.write_number(row, 1, float(rate.scaleb(-workbook.minor_digits)))
-    return 1 + len(facts) + len(rates)
+    return 1 + len(facts)
 
 
 def write_network_totals(workbook: SettlementWorkbook, sheet: Any, row: int) -> int:
@@ -276,9 +275,9 @@ def write_network_totals(workbook: SettlementWorkbook, sheet: Any, row: int) -> 
         sheet.write_string(row, 0, name)
         sheet.write_number(row, 1, count, workbook.points)
     sheet.write_string(row + 1, 0, f"Head office net, {currency} (negative: takes in more than it pays out)")
-    sheet.write_number(row + 1, 1, workbook.major(totals.hq_net), workbook.money)
+    sheet.write_number(row + 1, 1, workbook.major(workbook.document.hq_net), workbook.money)
     sheet.write_string(row + 2, 0, f"Rounding, {currency}")
-    sheet.write_number(row + 2, 1, float(totals.rounding.scaleb(-workbook.minor_digits)))
+    sheet.write_number(row + 2, 1, float(workbook.document.rounding.scaleb(-workbook.minor_digits)))
     return row + 3
 
 
@@ -306,7 +305,17 @@ def points_of(position: Position) -> tuple[int, ...]:
 
 
 def money_of(position: Position) -> tuple[int, ...]:
-    return position.to_pay, position.to_receive, position.net
+    return (
+        position.opening,
+        position.to_pay,
+        position.to_receive,
+        position.fees,
+        position.tax,
+        position.adjustments,
+        position.disputed,
+        position.carried_forward,
+        position.net,
+    )
 
 
 def column_sums(rows: Sequence[tuple[int, ...]]) -> list[int]:

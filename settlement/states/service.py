@@ -5,24 +5,15 @@ a state is what the last change reached, and each change goes on from the one be
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import insert, select
 
 from settlement.states.rules import NEW
-from settlement.states.tables import StateChange, Transition
+from settlement.states.tables import StateChange, Stateful, Transition
 from tenants.foundation import clock
 from tenants.foundation.database import Unit
 from tenants.foundation.errors import Conflict
-
-
-class Stateful(Protocol):
-    """A row whose `state` is what its state change number `state_sequence` reached."""
-
-    tenant_id: object
-    state: object
-    state_sequence: object
 
 
 def begin(
@@ -56,13 +47,13 @@ def change_states(
     session: Unit, subject: str, rows: Sequence[Stateful], to_state: str, by: str, reason: str = ""
 ) -> None:
     """The same step of several rows, all or none."""
-    for state in {str(row.state) for row in rows}:
+    for state in {row.state for row in rows}:
         check_step(session, subject, state, to_state)
     changes = [change_of(subject, row, to_state, by, reason) for row in rows]
     if changes:
         session.execute(insert(StateChange), changes)
-    for row, change in zip(rows, changes, strict=True):
-        row.state, row.state_sequence = to_state, change["sequence"]
+    for row in rows:
+        row.state, row.state_sequence = to_state, row.state_sequence + 1
 
 
 def check_step(session: Unit, subject: str, state: str, to_state: str) -> None:
@@ -81,7 +72,7 @@ def change_of(subject: str, row: Stateful, to_state: str, by: str, reason: str) 
     return {
         "tenant_id": row.tenant_id,
         "subject_id": subject_id_of(subject, row),
-        "sequence": int(str(row.state_sequence)) + 1,
+        "sequence": row.state_sequence + 1,
         "subject": subject,
         "from_state": row.state,
         "to_state": to_state,

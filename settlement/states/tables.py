@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from uuid import UUID
+
 from sqlalchemy import Computed, ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -55,6 +57,14 @@ class StateChange(Base):
     changed_by: Mapped[Words]
     changed_at: Mapped[Moment]
     reason: Mapped[Words]
+
+
+class Stateful:
+    """The columns of a row that has states; its table also needs `reached`."""
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-1)
+    state: Mapped[Words]
+    state_sequence: Mapped[Count]
 
 
 def reached(subject_id: str) -> ForeignKeyConstraint:

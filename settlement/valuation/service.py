@@ -31,9 +31,11 @@ from settlement.windows.service import get_published_window, list_windows
 from settlement.windows.tables import Window
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, IntegrityFailure
-from tenants.foundation.months import add_months, show_month
+from tenants.foundation.months import add_months, last_day, show_month
 from tenants.networks.service import get_network
 from tenants.networks.tables import Network
+from tenants.rates.queries import rate_book
+from tenants.rates.rules import Rate, RateBook
 
 
 def value_month(tenant_id: UUID, month: date | None, assumptions: Assumptions) -> Valuation:
@@ -44,20 +46,24 @@ def value_month(tenant_id: UUID, month: date | None, assumptions: Assumptions) -
     """
     check_assumptions(assumptions)
     windows, movements = load_movements(tenant_id, month)
-    with unit_of_work(tenant_id):
-        network = get_network(tenant_id)
-    return value(network, windows, movements, assumptions)
+    with unit_of_work(tenant_id) as session:
+        network, rates = get_network(tenant_id), rate_book(session)
+    return value(network, windows, movements, rates, assumptions)
 
 
-def value(network: Network, windows: Sequence[Window], movements: Movements, assumptions: Assumptions) -> Valuation:
+def value(
+    network: Network, windows: Sequence[Window], movements: Movements, rates: RateBook, assumptions: Assumptions
+) -> Valuation:
     """At the end of the last of `windows`."""
     newest = windows[-1]
     triangle = triangle_of(movements, newest.month)
     projection = project(triangle, assumptions.final_rate, assumptions.recent)
     cohorts = value_cohorts(triangle, projection)
     is_breakage_kept = assumptions.breakage_to == HEAD_OFFICE
-    cost_per_point = newest.redemption_rate if assumptions.cost_per_point is None else assumptions.cost_per_point
-    prices = prices_of(triangle.cohorts, windows, assumptions.price_per_point)
+    cost_per_point = assumptions.cost_per_point
+    if cost_per_point is None:
+        cost_per_point = network_rate(rates, newest.month).redemption
+    prices = prices_of(triangle.cohorts, rates, assumptions.price_per_point)
     before = value_before(movements.cells, newest.month, assumptions)
     assert newest.published_at is not None
     return Valuation(
@@ -99,13 +105,16 @@ def triangle_of(movements: Movements, month: date) -> Triangle:
     return triangle
 
 
-def prices_of(
-    cohorts: Sequence[date], windows: Sequence[Window], price_per_point: Decimal | None
-) -> tuple[Decimal, ...]:
-    """What each cohort's month charged for a point issued, unless one price is given for all."""
-    rates = {window.month: window.funding_rate for window in windows}
-    oldest = windows[0].funding_rate  # For points of days before the first window, posted into it.
-    return tuple(rates.get(cohort, oldest) if price_per_point is None else price_per_point for cohort in cohorts)
+def prices_of(cohorts: Sequence[date], rates: RateBook, price_per_point: Decimal | None) -> tuple[Decimal, ...]:
+    """What the network charged for a point at the end of each cohort's month, unless one price is given for all."""
+    if price_per_point is not None:
+        return (price_per_point,) * len(cohorts)
+    return tuple(network_rate(rates, cohort).funding for cohort in cohorts)
+
+
+def network_rate(rates: RateBook, month: date) -> Rate:
+    """At the end of the month; of months before the network's first rate, that one."""
+    return rates.on(None, max(last_day(month), rates.first_days()[0]))
 
 
 def value_before(cells: Sequence[Cell], month: date, assumptions: Assumptions) -> list[CohortValue] | None:

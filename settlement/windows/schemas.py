@@ -8,10 +8,14 @@ from marshmallow import fields
 
 class WindowSchema(Schema):
     month = fields.String(metadata={"example": "2026-11"})
-    state = fields.String(metadata={"description": "closed, or published once it has been netted"})
+    state = fields.String(metadata={"description": "closed, or settled once every store has paid or been paid"})
     closed_at = fields.String()
     closed_by = fields.String()
-    published_at = fields.String(allow_none=True)
+    published_at = fields.String(allow_none=True, metadata={"description": "When its points were proven"})
+    dispute_until = fields.String(metadata={"description": "The last day on which stores dispute its settlement"})
+    approve_by = fields.String()
+    collect_on = fields.String()
+    pay_on = fields.String()
     day_close_differences = fields.Integer(
         allow_none=True, metadata={"description": "Of the newest closed month; null: look at the month itself"}
     )
@@ -22,21 +26,6 @@ class WindowListSchema(Schema):
     first_open_month = fields.String()
 
 
-class PositionSchema(Schema):
-    store = fields.String()
-    name = fields.String()
-    participant = fields.String()
-    issued = fields.Integer()
-    recovered = fields.Integer()
-    expired = fields.Integer()
-    borne = fields.Integer(metadata={"description": "Points that stores answer for without having issued them"})
-    net_points = fields.Integer()
-    to_pay = fields.Integer()
-    to_receive = fields.Integer()
-    net = fields.Integer()
-    direction = fields.String(metadata={"description": "remit, receive or none"})
-
-
 class IdentitySchema(Schema):
     name = fields.String()
     left = fields.String()
@@ -44,33 +33,27 @@ class IdentitySchema(Schema):
     holds = fields.Boolean()
 
 
-class TotalsSchema(Schema):
-    network = fields.String()
-    month = fields.String()
-    currency = fields.String()
-    funding_rate = fields.String(metadata={"description": "Minor units per point issued"})
-    redemption_rate = fields.String(metadata={"description": "Minor units per point recovered"})
-    issued = fields.Integer()
-    recovered = fields.Integer()
-    expired = fields.Integer()
-    borne = fields.Integer()
-    opening_outstanding = fields.Integer()
-    closing_outstanding = fields.Integer()
-    hq_net = fields.Integer(metadata={"description": "Closes the sum of the stores' nets to zero"})
-    hq_direction = fields.String()
-    closed_at = fields.String()
-    published_at = fields.String()
-    day_close_differences = fields.Integer(
-        metadata={"description": "Days of tills that differ from the ledger or lack a close, and were not accepted"}
+class ChangeSchema(Schema):
+    from_state = fields.String()
+    to_state = fields.String()
+    changed_by = fields.String()
+    changed_at = fields.String()
+    reason = fields.String()
+
+
+class ClosedWindowSchema(WindowSchema):
+    issued = fields.Integer(
+        allow_none=True, metadata={"description": "Points, as all figures here; null until published"}
     )
-
-
-class PositionsSchema(TotalsSchema):
-    positions = fields.List(fields.Nested(PositionSchema))
-
-
-class SettlementSchema(PositionsSchema):
+    recovered = fields.Integer(allow_none=True)
+    expired = fields.Integer(allow_none=True)
+    borne = fields.Integer(
+        allow_none=True, metadata={"description": "Points that stores answer for without having issued them"}
+    )
+    opening_outstanding = fields.Integer(allow_none=True)
+    closing_outstanding = fields.Integer(allow_none=True)
     identities = fields.List(fields.Nested(IdentitySchema))
+    changes = fields.List(fields.Nested(ChangeSchema))
 
 
 class FlowSchema(Schema):

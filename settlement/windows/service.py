@@ -7,9 +7,10 @@ month that can't change any more. Both are safe to run again after a crash betwe
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import date, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import select, text, update
@@ -161,7 +162,7 @@ def publish(tenant_id: UUID, month: date) -> list[Identity]:
         identities = prove_points(points, totals, flows, queries.outstanding_by_lots(session, month))
         refuse_unless_all_hold(month, identities)
         write_figures(session, window, points, totals, flows, days)
-        window.identities = [{"name": i.name, "left": str(i.left), "right": str(i.right)} for i in identities]
+        window.identities = [keep(identity) for identity in identities]
         emit(session, tenant_id, WINDOW_CLOSED, event_of(window))
     log.info("published %s", show_month(month))
     return identities
@@ -221,3 +222,11 @@ def event_of(window: Window) -> dict[str, object]:
 def totals_of(window: Window) -> Totals:
     """Of a published window."""
     return Totals(**{field.name: getattr(window, field.name) for field in fields(Totals)})
+
+
+def keep(identity: Identity) -> dict[str, str]:
+    return {"name": identity.name, "left": str(identity.left), "right": str(identity.right)}
+
+
+def identities_of(kept: Iterable[dict[str, str]] | None) -> list[Identity]:
+    return [Identity(one["name"], Decimal(one["left"]), Decimal(one["right"])) for one in kept or ()]

@@ -6,11 +6,9 @@ from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from settlement.states.tables import reached
+from settlement.states.tables import Stateful, reached
 from tenants.foundation.columns import (
-    Count,
     Day,
-    Key,
     Moment,
     MonthKey,
     OptionalBigInteger,
@@ -21,7 +19,7 @@ from tenants.foundation.columns import (
 from tenants.foundation.database import Base
 
 
-class Window(Base):
+class Window(Stateful, Base):
     """A closed month of a network; open months have no row.
 
     The figures (points) and the identities that were proven are there once it has been published, and never change
@@ -37,11 +35,8 @@ class Window(Base):
         {"schema": "settlement"},
     )
 
-    tenant_id: Mapped[Key]
     month: Mapped[MonthKey]
     window_id: Mapped[UUID]
-    state: Mapped[Words]
-    state_sequence: Mapped[Count]
     closed_at: Mapped[Moment]
     closed_by: Mapped[Words]
     published_at: Mapped[OptionalMoment]

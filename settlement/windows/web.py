@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
-from uuid import UUID
 
 from apiflask import APIBlueprint, FileSchema
 from flask import Response, send_file
 
 from settlement.statements.jobs import enqueue_documents
 from settlement.statements.service import load_settlement, render_export, render_statements
-from settlement.statements.show import position_as_json, settlement_as_json, totals_as_json
-from settlement.windows.schemas import (
-    FlowsSchema,
-    PositionsSchema,
-    RenderingSchema,
-    SettlementSchema,
-    WindowListSchema,
-)
-from settlement.windows.service import (
-    close_month,
-    count_day_close_differences,
-    day_close_differences_of,
-    list_windows,
-)
-from settlement.windows.tables import Window
-from tenants.credentials.rules import HQ, READ, SETTLEMENT
-from tenants.credentials.service import Principal
+from settlement.windows.schemas import ClosedWindowSchema, FlowsSchema, RenderingSchema, WindowListSchema
+from settlement.windows.service import close_month, day_close_differences_of, list_windows
+from settlement.windows.show import show_closed_window, show_window
+from tenants.credentials.rules import HQ, PREPARE, READ, SETTLEMENT, STAFF
+from tenants.credentials.service import Principal, show_caller
 from tenants.credentials.web import authenticated
-from tenants.foundation import ids
 from tenants.foundation.months import parse_month, show_month
 from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer
@@ -43,7 +28,7 @@ EXPORTED: dict[int | str, dict[str, Any]] = {200: {"description": "The file", "c
 
 
 @settlement.get("/windows")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
 @settlement.output(WindowListSchema)
 def get_windows(principal: Principal) -> Response:
     """List the closed months, oldest first, and the first open one"""
@@ -53,59 +38,30 @@ def get_windows(principal: Principal) -> Response:
     return answer({"windows": shown, "first_open_month": show_month(first_open)})
 
 
-def show_window(window: Window, day_close_differences: int | None) -> dict[str, Any]:
-    return {
-        "month": show_month(window.month),
-        "state": "published" if window.published_at else "closed",
-        "closed_at": window.closed_at.isoformat(),
-        "closed_by": window.closed_by,
-        "published_at": window.published_at.isoformat() if window.published_at else None,
-        "day_close_differences": day_close_differences,
-    }
+@settlement.get("/windows/<month>")
+@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
+@settlement.output(ClosedWindowSchema)
+def get_window(principal: Principal, month: str) -> Response:
+    """A closed month: its points, what was proven of them, its calendar and its states"""
+    return answer(show_closed_window(principal.tenant_id, parse_month(month)))
 
 
 @settlement.post("/windows/<month>/close")
-@authenticated(HQ, scope=SETTLEMENT)
-@settlement.output(SettlementSchema)
+@authenticated(HQ, STAFF, scope=(SETTLEMENT, PREPARE))
+@settlement.output(ClosedWindowSchema)
 @refusals(also={500}, never={404})
 def post_close(principal: Principal, month: str) -> Response:
-    """Close a month, net it and publish it
+    """Close a month and publish its points
 
     Months close in turn, once they are over. Send it again after an interruption: it goes on where it was.
     """
     day = parse_month(month)
-    close_month(principal.tenant_id, day, f"key {ids.show(ids.KEY, principal.credential_id)}")
-    return answer(show_settlement(principal.tenant_id, day))
-
-
-@settlement.get("/windows/<month>")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
-@settlement.output(SettlementSchema)
-@refusals(also={409})
-def get_window(principal: Principal, month: str) -> Response:
-    """A published month: totals, identities, every position"""
-    return answer(show_settlement(principal.tenant_id, parse_month(month)))
-
-
-def show_settlement(tenant_id: UUID, month: date) -> dict[str, Any]:
-    document = load_settlement(tenant_id, month)
-    return settlement_as_json(document, count_day_close_differences(tenant_id, month))
-
-
-@settlement.get("/windows/<month>/positions")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
-@settlement.output(PositionsSchema)
-@refusals(also={409})
-def get_positions(principal: Principal, month: str) -> Response:
-    """What each store remits or receives"""
-    day = parse_month(month)
-    document = load_settlement(principal.tenant_id, day)
-    totals = totals_as_json(document, count_day_close_differences(principal.tenant_id, day))
-    return answer({**totals, "positions": [position_as_json(line) for line in document.stores]})
+    close_month(principal.tenant_id, day, show_caller(principal))
+    return answer(show_closed_window(principal.tenant_id, day))
 
 
 @settlement.get("/windows/<month>/flows")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
 @settlement.output(FlowsSchema)
 @refusals(also={409})
 def get_flows(principal: Principal, month: str) -> Response:
@@ -119,7 +75,7 @@ def get_flows(principal: Principal, month: str) -> Response:
 
 
 @settlement.get("/windows/<month>/exports/<name>")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
 @settlement.doc(responses=EXPORTED)
 @refusals(also={409})
 def get_export(principal: Principal, month: str, name: str) -> Response:
@@ -129,7 +85,7 @@ def get_export(principal: Principal, month: str, name: str) -> Response:
 
 
 @settlement.get("/windows/<month>/statements/<store>")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
 @settlement.output(FileSchema, content_type="application/pdf")
 @refusals(also={409})
 def get_statement(principal: Principal, month: str, store: str) -> Response:
@@ -140,7 +96,7 @@ def get_statement(principal: Principal, month: str, store: str) -> Response:
 
 
 @settlement.post("/windows/<month>/documents")
-@authenticated(HQ, scope=SETTLEMENT)
+@authenticated(HQ, STAFF, scope=(SETTLEMENT, PREPARE))
 @settlement.output(RenderingSchema, status_code=202)
 def post_documents(principal: Principal, month: str) -> Response:
     """Have the workers write every document of a month"""

@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
 from werkzeug.test import Client, TestResponse
 
 from clearinghouse.app import create_app
-from settlement.windows.web import settlement
+from settlement.blueprints import BLUEPRINTS
 from tenants.foundation.config import Settings
 from tests.conformity.world import World, make_world
 
@@ -55,7 +55,7 @@ generation = {"max-examples": EXAMPLES_MAX, "with-security-parameters": False}
 # A body that is wrong may be so large that nobody reads it.
 rejected = {"expected-statuses": ["400", "401", "403", "404", "405", "409", "413", "422"]}
 config = schemathesis.Config.from_dict({"generation": generation, "checks": {"negative_data_rejection": rejected}})
-schema = schemathesis.openapi.from_wsgi("/openapi.json", create_app(nowhere, [settlement]), config=config)
+schema = schemathesis.openapi.from_wsgi("/openapi.json", create_app(nowhere, BLUEPRINTS), config=config)
 
 
 class ReadingClient(Client):

@@ -22,12 +22,11 @@ def test_a_store_remits_for_what_it_issued_and_receives_for_what_it_recovered(
     network.tills["A"].accrue(card, 10000, occurred_at="2026-01-10T12:00:00Z")
     network.tills["B"].redeem(card, 30, occurred_at="2026-01-11T12:00:00Z")
 
-    close_month(network.tenant_id, JANUARY, "test")
+    document = network.propose(JANUARY)
 
-    document = load_settlement(network.tenant_id, JANUARY)
     nets = {line.store_code: (line.position.net, line.position.direction) for line in document.stores}
     assert nets == {"A": (100, "remit"), "B": (-30, "receive"), "C": (0, "none")}
-    assert document.totals.hq_net == -70
+    assert document.hq_net == -70
     assert document.totals.closing_outstanding == 70
     assert [(f.issuing_code, f.redeeming_code, f.points) for f in document.flows] == [("A", "B", 30)]
     assert all(identity.holds for identity in document.identities)
@@ -35,10 +34,9 @@ def test_a_store_remits_for_what_it_issued_and_receives_for_what_it_recovered(
 
 
 def test_an_empty_month_closes(network: NetworkForTests) -> None:
-    close_month(network.tenant_id, JANUARY, "test")
+    document = network.propose(JANUARY)
 
-    document = load_settlement(network.tenant_id, JANUARY)
-    assert document.totals.hq_net == 0
+    assert document.hq_net == 0
     assert len(document.stores) == 3
 
 
@@ -73,13 +71,12 @@ def test_rates_apply_per_leg_and_head_office_closes_the_sum(make_network) -> Non
     network.add_till("A").accrue(card, 10100, occurred_at="2026-01-10T12:00:00Z")
     network.add_till("B").redeem(card, 33, occurred_at="2026-01-11T12:00:00Z")
 
-    close_month(network.tenant_id, JANUARY, "test")
+    document = network.propose(JANUARY)
 
-    document = load_settlement(network.tenant_id, JANUARY)
     legs = {line.store_code: (line.position.to_pay, line.position.to_receive) for line in document.stores}
     assert legs == {"A": (56, 0), "B": (0, 15)}  # 55.55 and 14.85, each rounded half to even
-    assert document.totals.hq_net == -41
-    assert document.totals.rounding == Decimal("0.30")
+    assert document.hq_net == -41
+    assert document.rounding == Decimal("0.30")
     assert all(identity.holds for identity in document.identities)
 
 
@@ -91,15 +88,14 @@ def test_points_funded_by_head_office_are_charged_to_head_office(network: Networ
     ledger().post(network.tenant_id, [accrual(grants, 10000, 1, card, **common)])
     network.tills["B"].redeem(card, 120, occurred_at="2026-01-11T12:00:00Z")
 
-    close_month(network.tenant_id, JANUARY, "test")
+    document = network.propose(JANUARY)
 
-    document = load_settlement(network.tenant_id, JANUARY)
     assert [(line.store_code, line.position.net) for line in document.stores] == [
         ("A", 100),
         ("B", -120),
         ("C", 0),
         ("HQ", 40),
     ]
-    assert document.totals.hq_net == -20
+    assert document.hq_net == -20
     assert all(identity.holds for identity in document.identities)
     assert check_ledger(network.tenant_id) == check_settlement(network.tenant_id) == []
