@@ -18,7 +18,7 @@ from clearinghouse.directory.schemas import CodePageQuerySchema
 from clearinghouse.directory.service import show_who
 from tenants.bank_accounts.rules import BankDetails
 from tenants.bank_accounts.service import get_bank_account, list_bank_accounts, set_bank_account
-from tenants.credentials.rules import DIRECTORY, HQ, READ, SETTLEMENT
+from tenants.credentials.rules import DIRECTORY, HQ, PAY, READ, STAFF
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation.openapi import refusals
@@ -29,11 +29,11 @@ bank_accounts = APIBlueprint("bank_accounts", __name__, url_prefix="/v1", tag="B
 
 def sees_in_full(principal: Principal) -> bool:
     """Who pays has to compare the numbers with what the bank shows."""
-    return SETTLEMENT in principal.scopes
+    return PAY in principal.scopes
 
 
 @bank_accounts.get("/bank-accounts")
-@authenticated(HQ, scope=(READ, DIRECTORY, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @query(CodePageQuerySchema)
 @bank_accounts.output(BankAccountPageSchema)
 def get_bank_accounts(principal: Principal, query: dict[str, Any]) -> Response:
@@ -45,7 +45,7 @@ def get_bank_accounts(principal: Principal, query: dict[str, Any]) -> Response:
 
 
 @bank_accounts.get("/network/bank-account")
-@authenticated(HQ, scope=(READ, DIRECTORY, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @bank_accounts.output(BankAccountSchema)
 @refusals(also={404})
 def get_own_account(principal: Principal) -> Response:
@@ -54,7 +54,7 @@ def get_own_account(principal: Principal) -> Response:
 
 
 @bank_accounts.put("/network/bank-account")
-@authenticated(HQ, scope=(DIRECTORY, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(DIRECTORY, PAY))
 @body(HeadOfficeDetailsSchema)
 @bank_accounts.output(BankAccountSchema)
 def put_own_account(principal: Principal, body: dict[str, Any]) -> Response:
@@ -62,12 +62,12 @@ def put_own_account(principal: Principal, body: dict[str, Any]) -> Response:
 
     What replaces an account counts for the payment files made from then on.
     """
-    set_bank_account(principal.tenant_id, None, BankDetails(**body), show_who(principal))
+    set_bank_account(principal.tenant_id, None, BankDetails(**body), who(principal))
     return answer_account(principal, None)
 
 
 @bank_accounts.get("/participants/<code>/bank-account")
-@authenticated(HQ, scope=(READ, DIRECTORY, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @bank_accounts.output(BankAccountSchema)
 def get_account(principal: Principal, code: str) -> Response:
     """A participant's account"""
@@ -75,7 +75,7 @@ def get_account(principal: Principal, code: str) -> Response:
 
 
 @bank_accounts.put("/participants/<code>/bank-account")
-@authenticated(HQ, scope=(DIRECTORY, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(DIRECTORY, PAY))
 @body(ParticipantDetailsSchema)
 @bank_accounts.output(BankAccountSchema)
 def put_account(principal: Principal, code: str, body: dict[str, Any]) -> Response:
@@ -84,8 +84,12 @@ def put_account(principal: Principal, code: str, body: dict[str, Any]) -> Respon
     What replaces an account counts for the payment files made from then on. Without a mandate the participant can be
     paid, but is not collected from by SEPA direct debit.
     """
-    set_bank_account(principal.tenant_id, code, BankDetails(**body), show_who(principal))
+    set_bank_account(principal.tenant_id, code, BankDetails(**body), who(principal))
     return answer_account(principal, code)
+
+
+def who(principal: Principal) -> str:
+    return principal.staff_code or show_who(principal)
 
 
 def answer_account(principal: Principal, code: str | None) -> Response:

@@ -65,6 +65,7 @@ CONFIRMS, FAILS = CONFIRMED, FAILED
 AGREES, REPEATED = "agrees", "repeated"
 # Money for a leg whose amount had been carried into another month.
 SURPLUS = "surplus"
+OUTCOMES = (CONFIRMS, FAILS, AGREES, REPEATED, SURPLUS)
 
 
 class Refused(ValueError):

@@ -78,6 +78,7 @@ class Days:
 class Waiting:
     store_code: str
     leg_id: UUID
+    amount: int
     because: str
 
 
@@ -131,7 +132,7 @@ def split_legs(
         if leg.amount == 0:
             continue
         if because is not None or leg.account is None:
-            waiting.append(Waiting(leg.store_code, leg.leg_id, because or NO_ACCOUNT))
+            waiting.append(Waiting(leg.store_code, leg.leg_id, leg.amount, because or NO_ACCOUNT))
             continue
         direction = direction_of(leg.amount)
         scheme = leg.account.mandate_scheme if (format, direction) == (SEPA, COLLECTION) else ""
