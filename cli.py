@@ -36,6 +36,7 @@ COMMANDS = {
     "bank-account": "clearinghouse.bank_accounts.commands:bank_account",
     "store": "clearinghouse.directory.commands:store",
     "terminal": "clearinghouse.directory.commands:terminal",
+    "staff": "clearinghouse.staff.commands:staff",
     "key": "clearinghouse.directory.commands:key",
     "member": "clearinghouse.directory.commands:member",
     "card": "clearinghouse.cards.commands:card",
