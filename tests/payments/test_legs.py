@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 
 import pytest
 
@@ -123,14 +124,10 @@ def test_what_is_carried_is_owed_in_the_open_month(paying: Paying) -> None:
 def test_a_leg_of_another_network_is_unknown(paying: Paying, make_network: Callable[..., NetworkForTests]) -> None:
     leg_id = paying.leg("A").leg_id
 
+    other = make_network().tenant_id
     for action in ACTIONS.values():
-        assert (
-            code_of(lambda call=action: call(make_network().tenant_id, leg_id, paying.treasurer, "x"))
-            == "leg_unknown"
-        )
-        assert code_of(lambda call=action: call(paying.network.tenant_id, ids.new_id(), paying.treasurer, "x")) == (
-            "leg_unknown"
-        )
+        for tenant_id, leg in ((other, leg_id), (paying.network.tenant_id, ids.new_id())):
+            assert code_of(partial(action, tenant_id, leg, paying.treasurer, "x")) == "leg_unknown"
 
 
 @pytest.mark.parametrize("reason", ["", "two\nlines", "x" * 201])
