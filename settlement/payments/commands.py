@@ -54,7 +54,7 @@ def instruct_command(network: str, month: str, format: str | None, actor_code: s
         return
     print_files(shown["payment_files"], as_json)
     if made.waiting:
-        err.print(f"{len(made.waiting)} legs wait:")
+        err.print("Legs that wait:")
         print_rows([{name: row[name] for name in ("store", "amount", "because")} for row in shown["waiting"]], False)
 
 

@@ -21,10 +21,11 @@ def present_accounts() -> Select[BankAccount]:
 
 def accounts_of_stores(session: Unit, store_ids: Collection[UUID]) -> dict[UUID, BankAccount]:
     """The present account of each store's participant, by store; stores without one are left out."""
-    join = (Store.tenant_id == BankAccount.tenant_id) & (Store.participant_id == BankAccount.participant_id)
-    statement = select(Store.store_id, BankAccount).join(BankAccount, join)
-    found = session.execute(statement.where(Store.store_id.in_(store_ids), BankAccount.ended_at.is_(None)))
-    return {store_id: account for store_id, account in found}
+    statement = select(Store.store_id, Store.participant_id).where(Store.store_id.in_(store_ids))
+    owners = {store_id: participant_id for store_id, participant_id in session.execute(statement)}
+    of_owners = present_accounts().where(BankAccount.participant_id.in_(set(owners.values())))
+    accounts = {account.participant_id: account for account in session.scalars(of_owners)}
+    return {store_id: accounts[owner] for store_id, owner in owners.items() if owner in accounts}
 
 
 def head_office_accounts(session: Unit) -> list[BankAccount]:
