@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import func, select
 
 from settlement.legs.rules import DONE
 from settlement.proposals.tables import Leg, Settlement
@@ -15,46 +16,54 @@ from settlement.states.tables import StateChange
 from tenants.foundation.database import Unit
 from tenants.stores.tables import Store
 
-# A leg with the store's code, the month, and the change that made the leg what it is.
-ShownLeg = Row[Leg, str, date, StateChange]
+
+@dataclass(frozen=True)
+class ShownLeg:
+    """With its store's code, its month, and the change that made it what it is."""
+
+    leg: Leg
+    store_code: str
+    month: date
+    change: StateChange
 
 
-def legs_and_stores() -> Select[Leg, str]:
-    return select(Leg, Store.code).join(Store, (Store.tenant_id == Leg.tenant_id) & (Store.store_id == Leg.store_id))
-
-
-def shown_legs() -> Select[Leg, str, date, StateChange]:
-    """Legs with the store's code, the month, and the change that made them what they are."""
-    settlements = (Settlement.tenant_id == Leg.tenant_id) & (Settlement.settlement_id == Leg.settlement_id)
-    changes = (
-        (StateChange.tenant_id == Leg.tenant_id)
-        & (StateChange.subject_id == Leg.leg_id)
-        & (StateChange.sequence == Leg.state_sequence)
+def show_legs(session: Unit, legs: Sequence[Leg]) -> list[ShownLeg]:
+    """In their order. Each table is asked by itself: a join of so many rows is slow until statistics know of them."""
+    codes = codes_of(session, {leg.store_id for leg in legs})
+    of_legs = select(Settlement.settlement_id, Settlement.month).where(
+        Settlement.settlement_id.in_({leg.settlement_id for leg in legs})
     )
-    return (
-        legs_and_stores()
-        .join(Settlement, settlements)
-        .join(StateChange, changes)
-        .add_columns(Settlement.month, StateChange)
-    )
+    months = {settlement_id: month for settlement_id, month in session.execute(of_legs)}
+    made = session.scalars(select(StateChange).where(StateChange.subject_id.in_([leg.leg_id for leg in legs])))
+    changes = {(change.subject_id, change.sequence): change for change in made}
+    return [
+        ShownLeg(leg, codes[leg.store_id], months[leg.settlement_id], changes[leg.leg_id, leg.state_sequence])
+        for leg in legs
+    ]
 
 
-def legs_of_settlement(session: Unit, settlement_id: UUID) -> Sequence[ShownLeg]:
-    return session.execute(shown_legs().where(Leg.settlement_id == settlement_id).order_by(Store.code)).all()
+def codes_of(session: Unit, store_ids: Collection[UUID]) -> dict[UUID, str]:
+    rows = session.execute(select(Store.store_id, Store.code).where(Store.store_id.in_(store_ids)))
+    return {store_id: code for store_id, code in rows}
 
 
-def failed_legs(session: Unit) -> Sequence[ShownLeg]:
-    return session.execute(shown_legs().where(Leg.state == FAILED).order_by(Leg.due_on, Store.code)).all()
+def legs_of_settlement(session: Unit, settlement_id: UUID) -> list[ShownLeg]:
+    """By the stores' codes."""
+    legs = session.scalars(select(Leg).where(Leg.settlement_id == settlement_id)).all()
+    return sorted(show_legs(session, legs), key=lambda shown: shown.store_code)
 
 
-def shown_leg(session: Unit, leg_id: UUID) -> ShownLeg | None:
-    return session.execute(shown_legs().where(Leg.leg_id == leg_id)).one_or_none()
+def failed_legs(session: Unit) -> list[ShownLeg]:
+    """Of all months, by when they were due."""
+    legs = session.scalars(select(Leg).where(Leg.state == FAILED)).all()
+    return sorted(show_legs(session, legs), key=lambda shown: (shown.leg.due_on, shown.store_code))
 
 
 def pending_legs(session: Unit, settlement_id: UUID) -> list[tuple[Leg, str]]:
     """With the stores' codes, by these."""
-    statement = legs_and_stores().where(Leg.settlement_id == settlement_id, Leg.state == PENDING)
-    return [(leg, code) for leg, code in session.execute(statement.order_by(Store.code))]
+    legs = session.scalars(select(Leg).where(Leg.settlement_id == settlement_id, Leg.state == PENDING)).all()
+    codes = codes_of(session, {leg.store_id for leg in legs})
+    return sorted(((leg, codes[leg.store_id]) for leg in legs), key=lambda pending: pending[1])
 
 
 def months_of(session: Unit, leg_ids: Collection[UUID]) -> dict[UUID, date]:

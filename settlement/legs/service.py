@@ -5,7 +5,6 @@ Whatever changes a settlement takes turns on its window's row (`lock_window`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
@@ -98,18 +97,12 @@ def decide(tenant_id: UUID, leg_id: UUID, actor: Actor, state: str, reason: str 
             session.add(carried(leg, month, settlement_month(session, tenant_id), actor, reason))
         settle_if_done(session, window, actor.shown)
         session.flush()
-        return shown(session, leg_id)
+        [row] = queries.show_legs(session, [leg])
+        return row
 
 
 def unknown_leg(leg_id: UUID) -> NotFound:
     return NotFound(f"There is no leg {ids.show(ids.LEG, leg_id)} in this network.", code="leg_unknown")
-
-
-def shown(session: Unit, leg_id: UUID) -> ShownLeg:
-    row = queries.shown_leg(session, leg_id)
-    if row is None:
-        raise unknown_leg(leg_id)
-    return row
 
 
 def settlement_month(session: Unit, tenant_id: UUID) -> date:
@@ -140,13 +133,13 @@ def carried(leg: Leg, month: date, into: date, actor: Actor, reason: str | None)
     )
 
 
-def list_legs(tenant_id: UUID, month: date) -> Sequence[ShownLeg]:
+def list_legs(tenant_id: UUID, month: date) -> list[ShownLeg]:
     """By store. Raises `Conflict` before the month's settlement is approved."""
     with unit_of_work(tenant_id) as session:
         return queries.legs_of_settlement(session, approved_settlement(session, month).settlement_id)
 
 
-def list_receivables(tenant_id: UUID) -> Sequence[ShownLeg]:
+def list_receivables(tenant_id: UUID) -> list[ShownLeg]:
     """Failed legs of all months, by when they were due: what is still owed, either way."""
     with unit_of_work(tenant_id) as session:
         return queries.failed_legs(session)

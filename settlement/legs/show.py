@@ -13,12 +13,12 @@ from tenants.foundation.months import show_month
 
 def show_leg(row: ShownLeg) -> dict[str, Any]:
     """`amount` is in minor units and has the leg's sign; what happened to it last is `reason`, by whom and when."""
-    leg, store_code, month, change = row
+    leg, change = row.leg, row.change
     return {
         "leg_id": ids.show(ids.LEG, leg.leg_id),
         "end_to_end_id": end_to_end_id(leg.leg_id),
-        "store": store_code,
-        "month": show_month(month),
+        "store": row.store_code,
+        "month": show_month(row.month),
         "direction": direction_of(leg.amount),
         "amount": leg.amount,
         "due_on": leg.due_on.isoformat(),

@@ -138,8 +138,8 @@ def instruct_payments(network: NetworkForTests) -> tuple[str, str]:
     for code in (None, "A"):
         set_bank_account(network.tenant_id, code, BankDetails("Somebody", account_number="12345678"), "test")
     [file] = instruct(network.tenant_id, parse_month("2026-01"), network.person(TREASURER)).files
-    [(leg, *_)] = list_legs(network.tenant_id, parse_month("2026-01"))
-    return ids.show(ids.PAYMENT_FILE, file.file_id), ids.show(ids.LEG, leg.leg_id)
+    [row] = list_legs(network.tenant_id, parse_month("2026-01"))
+    return ids.show(ids.PAYMENT_FILE, file.file_id), ids.show(ids.LEG, row.leg.leg_id)
 
 
 def unknown(prefix: str) -> str:

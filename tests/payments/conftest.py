@@ -60,10 +60,10 @@ class Paying:
         return read_bank_file(self.network.tenant_id, self.treasurer, content, "answer.xml", month)
 
     def leg(self, store: str) -> Leg:
-        return next(row[0] for row in list_legs(self.network.tenant_id, self.month) if row[1] == store)
+        return next(row.leg for row in list_legs(self.network.tenant_id, self.month) if row.store_code == store)
 
     def states(self) -> dict[str, str]:
-        return {row[1]: row[0].state for row in list_legs(self.network.tenant_id, self.month)}
+        return {row.store_code: row.leg.state for row in list_legs(self.network.tenant_id, self.month)}
 
     def state_of_month(self) -> str:
         listed = self.network.hq("GET", "/v1/settlement/windows").json["windows"]

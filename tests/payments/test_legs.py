@@ -71,12 +71,12 @@ def test_the_table_of_states(paying: Paying, state: str, action: str, after: str
 def test_every_change_says_who_and_why(paying: Paying) -> None:
     row = fail_leg(paying.network.tenant_id, paying.leg("A").leg_id, paying.treasurer, "account closed")
 
-    assert (row[3].changed_by, row[3].reason) == (paying.treasurer.shown, "account closed")
+    assert (row.change.changed_by, row.change.reason) == (paying.treasurer.shown, "account closed")
 
 
 def test_a_failed_leg_is_a_receivable_until_it_is_confirmed_or_carried(paying: Paying) -> None:
     def receivables() -> list[tuple[str, int]]:
-        return [(row[1], row[0].amount) for row in list_receivables(paying.network.tenant_id)]
+        return [(row.store_code, row.leg.amount) for row in list_receivables(paying.network.tenant_id)]
 
     act(paying, "A", "fail")
     act(paying, "B", "fail")
