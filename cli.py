@@ -33,6 +33,7 @@ COMMANDS = {
     "demo": "settlement.demo.commands:demo",
     "network": "clearinghouse.networks.commands:network",
     "participant": "clearinghouse.directory.commands:participant",
+    "bank-account": "clearinghouse.bank_accounts.commands:bank_account",
     "store": "clearinghouse.directory.commands:store",
     "terminal": "clearinghouse.directory.commands:terminal",
     "staff": "clearinghouse.staff.commands:staff",
@@ -49,6 +50,7 @@ COMMANDS = {
     "settlement": "settlement.proposals.commands:settlement",
     "adjustment": "settlement.adjustments.commands:adjustment",
     "dispute": "settlement.disputes.commands:dispute",
+    "payments": "settlement.payments.commands:payments",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
 }

@@ -3,8 +3,17 @@
 from settlement.adjustments.web import adjustments
 from settlement.disputes.web import disputes
 from settlement.owners.web import own
+from settlement.payments.web import payments
 from settlement.proposals.web import settlements
 from settlement.valuation.web import valuations
 from settlement.windows.web import settlement
 
-BLUEPRINTS = [settlement, settlements, adjustments, disputes, own, valuations]
+BLUEPRINTS = [
+    settlement,
+    settlements,
+    adjustments,
+    disputes,
+    own,
+    payments,
+    valuations,
+]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from settlement.demo.service import NETWORK, closed_windows, is_approved, prepare_demo, run_month
+from settlement.demo.service import NETWORK, closed_windows, is_settled, prepare_demo, run_month
 from settlement.statements.documents import SettlementDocument
 from settlement.statements.service import load_settlement, output_folder, render_exports, render_statements
 from settlement.statements.show import print_settlement
@@ -51,7 +51,7 @@ def demo() -> None:
 
 def run_year(tenant_id: UUID, files: dict[date, Path], purchases: int) -> None:
     started = time.monotonic()
-    todo = {month: path for month, path in files.items() if not is_approved(tenant_id, month)}
+    todo = {month: path for month, path in files.items() if not is_settled(tenant_id, month)}
     if not todo:
         out.print("The year is in the ledger already.")
         return
