@@ -25,6 +25,7 @@ from clearinghouse.webhooks.service import emit
 from settlement.netting import queries
 from settlement.netting.rules import Identity, StoreDay, StorePoints, Totals, prove_points, sum_stores, total_of
 from settlement.netting.tables import PositionRow
+from settlement.seals.service import seal_month
 from settlement.states.rules import CLOSED, WINDOW
 from settlement.states.service import begin
 from settlement.terms.queries import terms_of
@@ -43,21 +44,23 @@ Flows = dict[tuple[UUID, UUID], int]
 
 
 def close_month(tenant_id: UUID, month: date, closed_by: str) -> Window:
-    """Expire what the month's end expires, close it, net it, publish it; the published window.
+    """Expire what the month's end expires, close it, net it, publish it, seal it; the published window.
 
-    Goes on with a close that was interrupted. Raises `Conflict` for a month that has been published
+    Goes on with a close that was interrupted. Raises `Conflict` for a month that has been sealed
     already, is not over yet, or is not next in turn, and `IntegrityFailure` when an identity fails: the month is
     closed then, and nothing is published.
     """
     window = find_window(tenant_id, month)
-    if window is not None and window.published_at is not None:
+    if window is not None and window.merkle_root is not None:
         raise Conflict(f"{show_month(month)} has been closed and published already.", code="window_closed")
     if window is None:
         check_turn(tenant_id, month)
         expire_points(tenant_id, as_of=add_months(month, 1))
         cut_off(tenant_id, month, closed_by)
         ensure_partitions_ahead()
-    publish(tenant_id, month)
+    if window is None or window.published_at is None:
+        publish(tenant_id, month)
+    seal_month(tenant_id, month)
     return get_window(tenant_id, month)
 
 
