@@ -1,7 +1,10 @@
 """The faces that head office and its people see; `cli.py` hands them to the application."""
 
+from settlement.checks.web import checks
+from settlement.proofs.web import proofs
 from settlement.proposals.web import settlements
+from settlement.seals.web import seals
 from settlement.valuation.web import valuations
 from settlement.windows.web import settlement
 
-BLUEPRINTS = [settlement, settlements, valuations]
+BLUEPRINTS = [settlement, settlements, checks, proofs, seals, valuations]

@@ -72,9 +72,10 @@ def check_all_green(session: Unit, settlement: Settlement) -> None:
     if findings:
         told = "; ".join(f"{f.check}, {f.subject}: {f.expected} is not {f.found}" for f in findings[:3])
         raise Conflict(
-            f"{len(findings)} checks of {show_month(settlement.month)} are red ({told}): "
+            f"{show_month(settlement.month)} has {len(findings)} differences ({told}): "
             "`clearinghouse settlement check` shows them all.",
             code="check_failed",
+            checks=sorted({finding.check for finding in findings}),
             findings=len(findings),
         )
 

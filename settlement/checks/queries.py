@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from clearinghouse.ledger.checks import LISTED_MAX, POINTS_OF_KINDS, Finding
-from settlement.netting.queries import MEMBERS_HOLD
+from settlement.netting.queries import IN_PARALLEL, MEMBERS_HOLD
 from settlement.seals.queries import OF_MONTH, ROOM_TO_SORT, range_of
 from settlement.windows.tables import Window
 from tenants.foundation.database import Unit
@@ -44,6 +44,24 @@ LEGS_AND_LINES = """
     SELECT 'payment of store ' || coalesce(n.store_id, l.store_id), coalesce(n.amount, 0)::text,
            coalesce(l.amount, 0)::text
     FROM nets n FULL JOIN legs l USING (store_id) WHERE n.amount IS DISTINCT FROM l.amount
+"""
+
+# The database holds a state to be one that some change reached; that it was the last one is held here.
+STATES = """
+    WITH kept AS (
+        SELECT window_id AS subject_id, state, state_sequence FROM settlement.windows WHERE window_id = :window
+        UNION ALL
+        SELECT settlement_id, state, state_sequence FROM settlement.settlements WHERE settlement_id = :settlement
+        UNION ALL
+        SELECT leg_id, state, state_sequence FROM settlement.legs WHERE settlement_id = :settlement
+    )
+    SELECT c.subject || ' ' || k.subject_id, concat_ws(' ', c.sequence, c.to_state),
+           concat_ws(' ', k.state_sequence, k.state)
+    FROM kept k CROSS JOIN LATERAL (
+        SELECT subject, sequence, to_state FROM settlement.state_changes s
+        WHERE s.subject_id = k.subject_id ORDER BY sequence DESC LIMIT 1
+    ) AS c
+    WHERE (c.sequence, c.to_state) <> (k.state_sequence, k.state)
 """
 
 # A row of the matrix is what one issuer's points paid for: by the lots that they came out of. What no lot covered
@@ -112,40 +130,34 @@ DAYS_TO_COME = f"""
 
 # The transfer before is nearly always of the same month; where it is not, it is looked up.
 CHAINS = f"""
-    WITH chained AS (
-        SELECT t AS transfer, lag(hash) OVER chain AS hash_before, lag(sequence) OVER chain AS sequence_before
-        FROM ledger.transfers t WHERE {OF_MONTH} WINDOW chain AS (PARTITION BY member_id ORDER BY sequence)
-    ), lines AS (
-        SELECT transfer_id, array_agg(
-            ROW(source, source_id, target, target_id, funder_id, points, expires_on)::ledger.posting_line
-            ORDER BY line
-        ) AS lines
-        FROM ledger.postings WHERE settlement_month = :month GROUP BY transfer_id
-    )
-    SELECT 'transfer ' || (transfer).transfer_id || ' of member ' || (transfer).member_id,
-           coalesce(encode(expected, 'hex'), 'the one before it'), encode((transfer).hash, 'hex')
-    FROM chained LEFT JOIN lines ON lines.transfer_id = (transfer).transfer_id
-    CROSS JOIN LATERAL (SELECT CASE
-        WHEN (transfer).sequence = 1 THEN sha256('')
-        WHEN sequence_before = (transfer).sequence - 1 THEN hash_before
-        ELSE (SELECT hash FROM ledger.transfers b
-              WHERE b.member_id = (transfer).member_id AND b.sequence = (transfer).sequence - 1)
-    END AS hash) AS previous
-    CROSS JOIN LATERAL ledger.transfer_hash(previous.hash, transfer, coalesce(lines, '{{}}')) AS expected
-    WHERE (transfer).hash IS DISTINCT FROM expected
+    SELECT 'transfer ' || t.transfer_id || ' of member ' || t.member_id,
+           coalesce(encode(expected, 'hex'), 'the one before it'), encode(t.hash, 'hex')
+    FROM ledger.transfers t
+    LEFT JOIN (SELECT member_id, sequence, hash FROM ledger.transfers WHERE {OF_MONTH}) AS before
+        ON before.member_id = t.member_id AND before.sequence = t.sequence - 1
+    CROSS JOIN LATERAL ledger.transfer_hash(
+        CASE WHEN t.sequence = 1 THEN sha256('') ELSE coalesce(before.hash, (
+            SELECT hash FROM ledger.transfers e WHERE e.member_id = t.member_id AND e.sequence = t.sequence - 1)) END,
+        t,
+        ARRAY(SELECT ROW(source, source_id, target, target_id, funder_id, points, expires_on)::ledger.posting_line
+              FROM ledger.postings p
+              WHERE p.settlement_month = :month AND p.transfer_id = t.transfer_id ORDER BY line)
+    ) AS expected
+    WHERE t.settlement_month = :month AND t.transfer_id >= :first_id AND t.transfer_id < :end_id
+      AND t.hash IS DISTINCT FROM expected
 """
-# Each chain goes on after the month, or ends in the wallet.
+# Each member's chain goes on after the month, or ends in the wallet.
 CHAIN_ENDS = f"""
-    WITH last AS (
-        SELECT DISTINCT ON (member_id) member_id, sequence, hash
-        FROM ledger.transfers WHERE {OF_MONTH} ORDER BY member_id, sequence DESC
-    )
-    SELECT 'member ' || l.member_id, concat_ws(' ', l.sequence, encode(l.hash, 'hex')),
-           concat_ws(' ', w.chain_length, encode(w.chain_head, 'hex'))
-    FROM last l LEFT JOIN ledger.wallets w USING (member_id)
-    WHERE (w.chain_length, w.chain_head) IS DISTINCT FROM (l.sequence, l.hash)
-      AND NOT EXISTS (
-          SELECT FROM ledger.transfers n WHERE n.member_id = l.member_id AND n.sequence = l.sequence + 1)
+    SELECT 'member ' || l.member_id, 'a chain beyond ' || l.sequence, concat_ws(' ', w.chain_length, w.chain_head)
+    FROM (SELECT member_id, max(sequence) AS sequence FROM ledger.transfers WHERE {OF_MONTH} GROUP BY member_id) AS l
+    LEFT JOIN ledger.wallets w USING (member_id)
+    WHERE CASE
+        WHEN w.chain_length = l.sequence THEN w.chain_head <> (
+            SELECT hash FROM ledger.transfers e WHERE e.member_id = l.member_id AND e.sequence = l.sequence)
+        WHEN w.chain_length > l.sequence THEN (
+            SELECT hash FROM ledger.transfers n WHERE n.member_id = l.member_id AND n.sequence = l.sequence + 1
+        ) IS NULL
+        ELSE true END
 """
 
 
@@ -160,9 +172,8 @@ def differences(session: Unit, check: str, query: str, **values: object) -> list
 
 def differences_of_month(session: Unit, check: str, window: Window, *queries: str) -> list[Finding]:
     session.execute(ROOM_TO_SORT)
-    return [
-        finding for query in queries for finding in differences(session, check, query, **range_of(window))
-    ]
+    session.execute(IN_PARALLEL)
+    return [finding for query in queries for finding in differences(session, check, query, **range_of(window))]
 
 
 def outstanding_by_wallets(session: Unit, window: Window) -> int:

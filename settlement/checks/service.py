@@ -45,7 +45,9 @@ def check_outstanding(session: Unit, window: Window, settlement: Settlement) -> 
         "lots": outstanding_by_lots(session, window.month),
         "wallets": queries.outstanding_by_wallets(session, window),
     }
-    sums = [Finding(name, f"{month} by {kept}", str(ledger), str(sum_)) for kept, sum_ in by.items() if sum_ != ledger]
+    sums = [
+        Finding(name, f"{month} by {kept}", str(ledger), str(sum_)) for kept, sum_ in by.items() if sum_ != ledger
+    ]
     return [*sums, *queries.differences(session, name, queries.WALLETS_AND_LOTS)]
 
 
@@ -76,9 +78,7 @@ def check_float(session: Unit, window: Window, settlement: Settlement) -> list[F
 
 def check_matrix(session: Unit, window: Window, settlement: Settlement) -> list[Finding]:
     """Rows come to what the lots of their issuer paid for, columns to what their redeemer recovered."""
-    return queries.differences_of_month(
-        session, "matrix", window, queries.ROWS_OF_MATRIX, queries.COLUMNS_OF_MATRIX
-    )
+    return queries.differences_of_month(session, "matrix", window, queries.ROWS_OF_MATRIX, queries.COLUMNS_OF_MATRIX)
 
 
 def check_points(session: Unit, window: Window, settlement: Settlement) -> list[Finding]:
@@ -147,6 +147,12 @@ def check_rates(session: Unit, window: Window, settlement: Settlement) -> list[F
     ]
 
 
+def check_states(session: Unit, window: Window, settlement: Settlement) -> list[Finding]:
+    """The month, its settlement and its payments are in the state that their last change reached."""
+    subjects = {"window": window.window_id, "settlement": settlement.settlement_id}
+    return queries.differences(session, "states", queries.STATES, **subjects)
+
+
 def check_day_closes(session: Unit, window: Window, settlement: Settlement) -> list[Finding]:
     """Each day that a till closed is as the ledger has it, or somebody has accepted the difference."""
     return [
@@ -192,6 +198,7 @@ CHECKS = (
     Check("lines", check_lines, lasting=True),
     Check("nets", check_nets, lasting=True),
     Check("float", check_float, lasting=True),
+    Check("states", check_states, lasting=True),
     Check("day closes", check_day_closes),
     Check("offline uploads", check_uploads, blocks=False),
 )

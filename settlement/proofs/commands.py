@@ -1,4 +1,4 @@
-"""`clearinghouse settlement verify`; the group is the statements'."""
+"""`clearinghouse settlement verify`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import click
 
 from settlement.proofs.service import prove_all, prove_month
 from settlement.proofs.show import print_proof, show_proofs
-from settlement.statements.commands import settlement
 from tenants.foundation.console import err, json_option, network_option, with_app
 from tenants.foundation.months import parse_month
 from tenants.networks.service import find_network_id
 
 
-@settlement.command()
+@click.command()
 @network_option
 @click.option("--month", "-m", help="An approved month, like 2026-11.")
 @click.option("--all", "every", is_flag=True, help="Every approved month.")

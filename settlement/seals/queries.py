@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
+from settlement.netting.queries import IN_PARALLEL
 from settlement.netting.tables import PositionRow
 from settlement.seals.rules import NOTHING, StoreSeal
 from settlement.seals.tables import SealRow
@@ -47,6 +48,7 @@ def seals_now(session: Unit, window: Window) -> list[StoreSeal]:
     """As the transfers are now, by store id: of every store with a position in the published month, of any other that
     the transfers name, and of head office."""
     session.execute(ROOM_TO_SORT)
+    session.execute(IN_PARALLEL)
     found = {row[0]: StoreSeal(*row) for row in session.execute(SEALS, range_of(window))}
     positions = session.scalars(select(PositionRow.store_id).where(PositionRow.month == window.month))
     every = found.keys() | {*positions, window.tenant_id}

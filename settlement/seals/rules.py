@@ -20,7 +20,6 @@ from uuid import UUID
 from tenants.foundation import ids
 from tenants.foundation.months import show_month
 
-
 # What the hashes of no transfers hash to, and the root of a tree without leaves.
 NOTHING = hashlib.sha256().digest()
 
