@@ -14,8 +14,9 @@ class SettlementProofSchema(Schema):
     derived_hash = fields.String(metadata={"description": "SHA-256 of what the postings come to now"})
     kept_hash = fields.String(metadata={"description": "SHA-256 of the lines that are kept"})
     only_derived = fields.List(
-        fields.String(), metadata={"description": "Lines that the postings come to, up to 100"}
+        fields.String(),
+        metadata={"description": "Lines that the postings come to and nobody kept; 100 at most"},
     )
     only_kept = fields.List(
-        fields.String(), metadata={"description": "Of the lines that are kept; a hundred of each at most"}
+        fields.String(), metadata={"description": "Lines that are kept, and that the postings do not come to"}
     )

@@ -50,15 +50,8 @@ class StoreProof:
         return leaf_hash(self.data) == self.proof.leaf and self.proof.holds
 
 
-def seal_month(tenant_id: UUID, month: date) -> None:
-    """Of a published month. Sealing it again changes nothing."""
-    with unit_of_work(tenant_id) as session:
-        window = session.scalars(select(Window).where(Window.month == month).with_for_update()).one()
-        seal_window(session, window)
-
-
 def seal_window(session: Unit, window: Window) -> None:
-    """Of a published window, whose row the caller has locked; nothing for one that is sealed already."""
+    """Of a window with its positions, whose row the caller has locked. What is sealed stays as it is."""
     if window.merkle_root is not None:
         return
     seals = queries.seals_now(session, window)
@@ -97,7 +90,11 @@ def root_kept(session: Unit, month: date) -> bytes:
             code="window_unknown",
         )
     if window.merkle_root is None:
-        raise Conflict(f"{show_month(month)} is not sealed yet: close it again to go on.", code="window_not_sealed")
+        raise Conflict(
+            f"{show_month(month)} is not sealed yet. One that was published before there were seals is sealed when "
+            "its settlement is proposed.",
+            code="window_not_sealed",
+        )
     return window.merkle_root
 
 

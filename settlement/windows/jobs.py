@@ -27,7 +27,7 @@ def close_due_months(tenant_id: str) -> list[str]:
 def next_due_month(tenant_id: UUID) -> date | None:
     windows, first_open = list_windows(tenant_id)
     for window in windows:
-        if window.merkle_root is None:
+        if window.published_at is None:
             return window.month
     with unit_of_work(tenant_id):
         grace = timedelta(days=get_network(tenant_id).close_grace_days)

@@ -25,7 +25,7 @@ from clearinghouse.webhooks.service import emit
 from settlement.netting import queries
 from settlement.netting.rules import Identity, StoreDay, StorePoints, Totals, prove_points, sum_stores, total_of
 from settlement.netting.tables import PositionRow
-from settlement.seals.service import seal_month
+from settlement.seals.service import seal_window
 from settlement.states.rules import CLOSED, WINDOW
 from settlement.states.service import begin
 from settlement.terms.queries import terms_of
@@ -44,23 +44,21 @@ Flows = dict[tuple[UUID, UUID], int]
 
 
 def close_month(tenant_id: UUID, month: date, closed_by: str) -> Window:
-    """Expire what the month's end expires, close it, net it, publish it, seal it; the published window.
+    """Expire what the month's end expires, close it, net it, seal it, publish it; the published window.
 
-    Goes on with a close that was interrupted. Raises `Conflict` for a month that has been sealed
+    Goes on with a close that was interrupted. Raises `Conflict` for a month that has been published
     already, is not over yet, or is not next in turn, and `IntegrityFailure` when an identity fails: the month is
     closed then, and nothing is published.
     """
     window = find_window(tenant_id, month)
-    if window is not None and window.merkle_root is not None:
+    if window is not None and window.published_at is not None:
         raise Conflict(f"{show_month(month)} has been closed and published already.", code="window_closed")
     if window is None:
         check_turn(tenant_id, month)
         expire_points(tenant_id, as_of=add_months(month, 1))
         cut_off(tenant_id, month, closed_by)
         ensure_partitions_ahead()
-    if window is None or window.published_at is None:
-        publish(tenant_id, month)
-    seal_month(tenant_id, month)
+    publish(tenant_id, month)
     return get_window(tenant_id, month)
 
 
@@ -146,7 +144,7 @@ def cut_off(tenant_id: UUID, month: date, closed_by: str) -> None:
 
 
 def publish(tenant_id: UUID, month: date) -> list[Identity]:
-    """Sum a closed month, prove the identities, write the figures: all or nothing.
+    """Sum a closed month, prove the identities, write the figures, seal the transfers: all or nothing.
 
     A closed month's postings can't change, and what members hold is read in one statement, so no further
     snapshot is needed.
@@ -166,6 +164,8 @@ def publish(tenant_id: UUID, month: date) -> list[Identity]:
         refuse_unless_all_hold(month, identities)
         write_figures(session, window, points, totals, flows, days)
         window.identities = [keep(identity) for identity in identities]
+        session.flush()
+        seal_window(session, window)
         emit(session, tenant_id, WINDOW_CLOSED, event_of(window))
     log.info("published %s", show_month(month))
     return identities

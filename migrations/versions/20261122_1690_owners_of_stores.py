@@ -1,11 +1,11 @@
 """A store stays with its participant: whose rate and fees it has in the months that are approved follows from that.
 
-Revision ID: 20261122_1640
+Revision ID: 20261122_1690
 """
 
 from alembic import op
 
-revision = "20261122_1640"
+revision = "20261122_1690"
 down_revision = "20261122_1630"
 branch_labels = None
 depends_on = None
