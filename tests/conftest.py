@@ -211,7 +211,7 @@ def a_card_number() -> str:
 
 
 @pytest.fixture
-def owner(settings: Settings) -> Iterator[Engine]:
+def owner(app: APIFlask, settings: Settings) -> Iterator[Engine]:
     """As the database's owner connects, who may change everything."""
     engine = create_engine(normal_url(settings.database_url))
     yield engine
@@ -219,7 +219,7 @@ def owner(settings: Settings) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def application(settings: Settings) -> Iterator[Engine]:
+def application(app: APIFlask, settings: Settings) -> Iterator[Engine]:
     """As the application connects."""
     engine = create_engine(normal_url(settings.database_url), connect_args=connect_arguments())
     yield engine

@@ -25,8 +25,8 @@ from tenants.foundation.months import show_month
 
 @dataclass(frozen=True)
 class Proof:
-    """`derived` is what the postings come to, `kept` the lines that there are; the lines of both are as
-    `settlement.proposals.rules.canonical` spells them. `content_hash` is the one that was approved."""
+    """`derived` is what the postings come to, or why they come to nothing; `kept` are the lines that there are, both
+    as `settlement.proposals.rules.canonical` spells them. `content_hash` is the one that was approved."""
 
     month: date
     version: int
@@ -89,14 +89,11 @@ def prove(session: Unit, settlement: Settlement) -> Proof:
     kept = canonical(
         settlement.month, settlement.model, settlement.minimum_payout, lines_of(session, settlement.settlement_id)
     )
-    return Proof(
-        settlement.month,
-        settlement.version,
-        settlement.state,
-        derive_from_postings(session, settlement).content,
-        kept,
-        settlement.content_hash,
-    )
+    try:
+        derived = derive_from_postings(session, settlement).content
+    except Conflict as error:
+        derived = error.message.encode()
+    return Proof(settlement.month, settlement.version, settlement.state, derived, kept, settlement.content_hash)
 
 
 def derive_from_postings(session: Unit, settlement: Settlement) -> Derivation:
