@@ -106,4 +106,4 @@ def derive_from_postings(session: Unit, settlement: Settlement) -> Derivation:
 
 def derive_frozen(session: Unit, settlement: Settlement) -> Derivation:
     window = session.scalars(select(Window).where(Window.month == settlement.month)).one()
-    return derive(session, window, settlement.approved_at)
+    return derive(session, window, None if settlement.approved_at is None else settlement)
