@@ -47,6 +47,7 @@ COMMANDS = {
     "expire": "clearinghouse.expiry.commands:expire",
     "window": "settlement.windows.commands:window",
     "settlement": "settlement.proposals.commands:settlement",
+    "journal": "settlement.accounting.commands:journal",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
 }
