@@ -12,7 +12,6 @@ from typing import Any
 from apiflask import APIFlask
 from schemathesis import Case
 
-from settlement.windows.service import close_month
 from tenants.credentials.rules import HQ, OWN, STAFF, TERMINAL
 from tenants.credentials.service import create_credential
 from tenants.foundation import clock, ids
@@ -72,7 +71,8 @@ def make_world(app: APIFlask) -> World:
     till = network.tills["A"]
     card, other, blocked = (network.add_card() for _ in range(3))
     sale = till.accrue(card, 100_000, occurred_at="2026-01-10T12:00:00Z")
-    close_month(network.tenant_id, parse_month("2026-01"), "test")
+    network.settle(parse_month("2026-01"))
+    network.propose(parse_month("2026-02"))
     till.accrue(card, 100_000)
     redemption = till.redeem(card, 5)
     hold = till.post("/v1/holds", {"card": card, "order_ref": "h1", "points": 10})
