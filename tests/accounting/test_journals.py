@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -24,6 +25,7 @@ from settlement.states.rules import ACCEPTED, CARRIED, CONFIRMED, DISPUTE, FAILE
 from settlement.states.service import begin, change_state
 from settlement.terms.rules import ON_REDEMPTION, Terms
 from settlement.terms.tables import TermsRow
+from tenants.credentials.service import TERMINAL, create_credential
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, NotFound
@@ -35,7 +37,8 @@ from tenants.staff.rules import PREPARER
 from tenants.staff.service import create_staff
 from tenants.stores.service import create_participant, create_store
 from tenants.stores.tables import Store
-from tests.conftest import NetworkForTests
+from tenants.terminals.service import create_terminal
+from tests.conftest import NetworkForTests, Till
 
 JANUARY, FEBRUARY, MARCH = date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)
 YEAR = [add_months(date(2025, 1, 1), number) for number in range(12)]
@@ -208,47 +211,55 @@ def spend_a_year(network: NetworkForTests, seed: int) -> None:
     """Purchases, redemptions, offline ones too, holds and returns of three members in twelve months."""
     chance = random.Random(seed)
     cards = [network.add_card() for _ in range(3)]
-    accruals: list[tuple[str, str]] = []
-    redemptions: list[tuple[str, str]] = []
+    done: dict[str, list[tuple[str, str]]] = {"accrual": [], "redemption": []}
+    posted = dict.fromkeys(("accrual", "redemption", "offline", "hold", "accrual_reversal", "redemption_reversal"), 0)
     for month in YEAR:
         for number in range(12):
             at = f"{month + timedelta(days=2 * number)}T12:00:00Z"
             till, card = network.tills[chance.choice("ABC")], chance.choice(cards)
-            kind = chance.choice(
-                ["accrue", "accrue", "accrue", "redeem", "redeem", "offline", "return", "undo", "hold"]
-            )
-            if kind == "accrue":
-                answer = till.accrue(card, chance.randint(100, 30_000), occurred_at=at)
-                accruals.append((till.store_code, answer.json["transfer_id"]))
-            elif kind in ("redeem", "offline"):
-                answer = till.redeem(card, chance.randint(1, 90), occurred_at=at, offline=kind == "offline")
-                if answer.status_code == 201:
-                    redemptions.append((till.store_code, answer.json["transfer_id"]))
+            kind = chance.choice([*posted, "accrual", "accrual", "redemption", "redemption"])
+            if kind.endswith("_reversal"):
+                if not (originals := done[kind.removesuffix("_reversal")]):
+                    continue
+                store_code, transfer_id = originals.pop(chance.randrange(len(originals)))
+                answer = network.tills[store_code].reverse(transfer_id, occurred_at=at).json
+            elif kind == "accrual":
+                answer = till.accrue(card, chance.randint(100, 30_000), occurred_at=at).json
             elif kind == "hold":
-                till.post("/v1/holds", {"card": card, "order_ref": f"h{month}{number}", "points": 5})
+                event = {"card": card, "order_ref": at, "points": 5, "occurred_at": at}
+                answer = till.post("/v1/holds", event).json
             else:
-                done = accruals if kind == "return" else redemptions
-                if done:
-                    store, transfer_id = done.pop(chance.randrange(len(done)))
-                    network.tills[store].reverse(transfer_id, occurred_at=at)
+                event = {"kind": "redemption", "card": card, "points": chance.randint(1, 90), "occurred_at": at}
+                event |= {"idempotency_key": at, "order_ref": f"{kind}{at}", "offline": kind == "offline"}
+                [result] = till.post("/v1/batches", {"events": [event]}).json["results"]
+                answer = result.get("transfer", {})
+            if transfer_id := answer.get("transfer_id"):
+                posted[kind] += 1
+                done.setdefault(answer["kind"], []).append((till.store_code, transfer_id))
         network.settle(month)
+    assert all(posted.values()), posted
     assert check_ledger(network.tenant_id) == []
 
 
-def a_year_old_network(make_network: Callable[..., NetworkForTests], **overrides: object) -> NetworkForTests:
-    network = make_network(
-        opened_on=YEAR[0], expiry_policy="P3M", offline_limit=50, offline_charged_to="member", **overrides
-    )
+MEMBERS_OWE = {"offline_charged_to": "member", "return_policy": "deficit"}
+STORES_BEAR = {"offline_charged_to": "store", "return_policy": "clamp"}
+
+
+def a_year_old_network(make_network: Callable[..., NetworkForTests], **overrides: Any) -> NetworkForTests:
+    network = make_network(opened_on=YEAR[0], expiry_policy="P3M", offline_limit=50, **overrides)
     for code in "ABC":
         network.add_till(code)
     return network
 
 
-@pytest.mark.parametrize(("rate", "seed"), [("1", 1), ("0.55", 2), ("0.333333", 3)])
+@pytest.mark.parametrize(
+    ("rate", "policies", "seed"),
+    [("1", MEMBERS_OWE, 1), ("0.55", STORES_BEAR, 2), ("0.333333", MEMBERS_OWE, 3)],
+)
 def test_with_one_rate_deferred_revenue_is_rate_times_points_outstanding(
-    make_network: Callable[..., NetworkForTests], rate: str, seed: int
+    make_network: Callable[..., NetworkForTests], rate: str, policies: dict[str, str], seed: int
 ) -> None:
-    network = a_year_old_network(make_network, funding_rate=Decimal(rate), redemption_rate=Decimal(rate))
+    network = a_year_old_network(make_network, funding_rate=Decimal(rate), redemption_rate=Decimal(rate), **policies)
     spend_a_year(network, seed)
 
     outstanding = [network.hq("GET", f"/v1/settlement/windows/{m:%Y-%m}").json["closing_outstanding"] for m in YEAR]
@@ -265,11 +276,12 @@ def test_with_one_rate_deferred_revenue_is_rate_times_points_outstanding(
     assert sum(outstanding) > 1000
 
 
-@pytest.mark.parametrize("seed", [4, 5])
+@pytest.mark.parametrize(("policies", "seed"), [(MEMBERS_OWE, 4), (STORES_BEAR, 5)])
 def test_when_rates_change_deferred_revenue_is_what_each_lot_was_funded_at(
-    make_network: Callable[..., NetworkForTests], seed: int
+    make_network: Callable[..., NetworkForTests], policies: dict[str, str], seed: int
 ) -> None:
-    network = a_year_old_network(make_network, funding_rate=Decimal("1.2"), redemption_rate=Decimal("0.9"))
+    rates = {"funding_rate": Decimal("1.2"), "redemption_rate": Decimal("0.9")}
+    network = a_year_old_network(make_network, **rates, **policies)
     with unit_of_work(network.tenant_id) as session:
         owner = session.scalars(select(Store.participant_id).where(Store.code == "B")).one()
     set_rate(network, date(2025, 3, 17), "1.45", "1.1")
@@ -335,8 +347,10 @@ def test_a_participant_owes_what_all_its_stores_remit(make_network: Callable[...
     network = make_network()
     create_participant(network.tenant_id, "north.co", "North Co")
     for code in "ABC":
-        create_store(network.tenant_id, f"shop-{code}", f"Shop {code}", "north.co")
-        network.tills[code] = network.till_of(f"shop-{code}")
+        store = create_store(network.tenant_id, code, f"Shop {code}", "north.co")
+        terminal = create_terminal(network.tenant_id, code, "1")
+        _, key = create_credential(network.tenant_id, TERMINAL, "till", terminal.terminal_id)
+        network.tills[code] = Till(network.app.test_client(), key, code, store.store_id, terminal.terminal_id)
     card = network.add_card()
     network.tills["A"].accrue(card, 10000, occurred_at="2026-01-10T12:00:00Z")
     network.tills["B"].accrue(card, 5000, occurred_at="2026-01-10T12:00:00Z")
@@ -346,8 +360,8 @@ def test_a_participant_owes_what_all_its_stores_remit(make_network: Callable[...
     journal = journal_of(network.tenant_id, JANUARY)
 
     assert balances(journal) == {
-        "Assets:Receivables:North-co--10g": 150,
-        "Liabilities:Payables:North-co--10g": -30,
+        "Assets:Receivables:North-co--sh": 150,
+        "Liabilities:Payables:North-co--sh": -30,
         DEFERRED: -120,
     }
     assert journal.participants == {"north.co": "North Co"}
