@@ -73,7 +73,7 @@ def brought_forward(journal: Journal) -> Iterator[list[str]]:
 
 
 def transaction(entry: Entry, currency: str) -> list[str]:
-    head = f"{entry.day} * {quoted(entry.narration)} ^{entry.number.replace('_', '-')}"
+    head = f"{entry.day} * {quoted(entry.narration)} ^{entry.number}"
     return [head, *posting_lines(entry.postings, currency)]
 
 

@@ -50,7 +50,7 @@ def journal_of(tenant_id: UUID, month: date, breakage_to: str = HEAD_OFFICE) -> 
                 f"The settlement of {show_month(month)} is {settlement.state}: it is booked once it is approved.",
                 code="settlement_not_approved",
             )
-        books = Books(session, tenant_id, [settlement], breakage_to)
+        books = Bookkeeping(session, tenant_id, [settlement], breakage_to)
         return books.journal(f"Settlement {show_month(month)}", books.settlement_entries)
 
 
@@ -60,12 +60,12 @@ def book_through(tenant_id: UUID, through: date | None = None, breakage_to: str 
     with unit_of_work(tenant_id, isolation="REPEATABLE READ") as session:
         day = through or today_in(tenant_id)
         approved = [s for s in queries.approved_settlements(session, day) if last_day(s.month) <= day]
-        books = Books(session, tenant_id, approved, breakage_to)
+        books = Bookkeeping(session, tenant_id, approved, breakage_to)
         entries = [*books.settlement_entries, *(entry for entry in books.later_entries() if entry.day <= day)]
         return books.journal(f"Journal until {day}", sorted(entries, key=lambda entry: entry.day))
 
 
-class Books:
+class Bookkeeping:
     """The entries of some approved settlements, oldest first, in one snapshot."""
 
     def __init__(self, session: Unit, tenant_id: UUID, settlements: Sequence[Settlement], breakage_to: str) -> None:
