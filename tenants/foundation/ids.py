@@ -34,6 +34,7 @@ HOLD = "hld"
 CARD_BATCH = "cbt"
 CARD_CHANGE = "chg"
 LEG = "leg"
+ADJUSTMENT = "adj"
 DISPUTE = "dsp"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
