@@ -8,6 +8,14 @@ from __future__ import annotations
 
 import re
 
+from settlement.adjustments.rules import (
+    COMPENSATION,
+    CORRECTION,
+    DISPUTE_RELEASED,
+    GOODWILL,
+    LEG_CARRIED,
+    PENALTY,
+)
 from settlement.proposals.rules import (
     BILATERAL,
     BORNE,
@@ -47,8 +55,8 @@ PENALTIES = "Income:Penalties"
 
 MARKETING = "Expenses:Marketing:HeadOfficePoints"
 CORRECTIONS = "Expenses:Adjustments:Corrections"
-GOODWILL = "Expenses:Adjustments:Goodwill"
-COMPENSATION = "Expenses:Adjustments:Compensation"
+GOODWILL_GIVEN = "Expenses:Adjustments:Goodwill"
+COMPENSATIONS = "Expenses:Adjustments:Compensation"
 # What disputes have cost that took nothing off an income of head office.
 DISPUTES_LOST = "Expenses:Disputes"
 
@@ -68,12 +76,12 @@ OF_KIND = {
     CARRIED_FORWARD: CARRIED,
 }
 OF_REASON = {
-    "correction": CORRECTIONS,
-    "goodwill": GOODWILL,
-    "compensation": COMPENSATION,
-    "penalty": PENALTIES,
-    "dispute_released": SUSPENSE,
-    "leg_carried": CARRIED,
+    CORRECTION: CORRECTIONS,
+    GOODWILL: GOODWILL_GIVEN,
+    COMPENSATION: COMPENSATIONS,
+    PENALTY: PENALTIES,
+    DISPUTE_RELEASED: SUSPENSE,
+    LEG_CARRIED: CARRIED,
 }
 # Of what a store need not pay after all: what is deferred follows the points, which are as many as before.
 OF_DISPUTED_KIND = {kind: account for kind, account in OF_KIND.items() if account != DEFERRED_REVENUE}

@@ -18,10 +18,11 @@ from clearinghouse.ledger.tables import Lot, Posting, Wallet
 from settlement.accounting.documents import Journal
 from settlement.accounting.service import book_through, journal_of
 from settlement.adjustments.tables import AdjustmentRow
+from settlement.disputes.service import accept, reject
 from settlement.disputes.tables import DisputeRow
 from settlement.proposals.queries import nets_by_party
 from settlement.proposals.tables import Leg, Settlement
-from settlement.states.rules import ACCEPTED, CARRIED, CONFIRMED, DISPUTE, FAILED, LEG, OPENED, PENDING
+from settlement.states.rules import CARRIED, CONFIRMED, DISPUTE, FAILED, LEG, OPENED, PENDING
 from settlement.states.service import begin, change_state
 from settlement.terms.rules import ON_REDEMPTION, Terms
 from settlement.terms.tables import TermsRow
@@ -33,8 +34,7 @@ from tenants.foundation.months import add_months, last_day
 from tenants.networks.service import today_in
 from tenants.rates.service import make_rate
 from tenants.rates.tables import RateRow
-from tenants.staff.rules import PREPARER
-from tenants.staff.service import create_staff
+from tenants.staff.rules import AUDITOR, PREPARER
 from tenants.stores.service import create_participant, create_store
 from tenants.stores.tables import Store
 from tenants.terminals.service import create_terminal
@@ -447,7 +447,7 @@ def open_dispute(network: NetworkForTests, month: date, amount: int) -> UUID:
     document = network.propose(month)
     store_id = network.tills["A"].store_id
     [line] = [line for line in document.lines if line.kind == "funding" and line.payer_id == store_id]
-    owner = create_staff(network.tenant_id, f"owner-{month}", "Owner", [PREPARER])
+    opener = network.person(AUDITOR)
     dispute_id = ids.new_id()
     with unit_of_work(network.tenant_id) as session:
         begin(session, network.tenant_id, DISPUTE, [dispute_id], OPENED, "test")
@@ -460,7 +460,7 @@ def open_dispute(network: NetworkForTests, month: date, amount: int) -> UUID:
                 line_key=line.key,
                 amount=amount,
                 reason="wrong",
-                opened_by=owner.staff_id,
+                opened_by=opener.staff_id,
                 opened_at=clock.now(),
                 state=OPENED,
                 state_sequence=1,
@@ -482,7 +482,7 @@ def test_what_is_disputed_is_in_suspense_and_leaves_it_when_it_is_released(
 ) -> None:
     network, dispute_id = disputed
     before = balances(book_through(network.tenant_id))
-    adjust(network, FEBRUARY, "dispute_released", 40, dispute_id)
+    reject(network.tenant_id, dispute_id, network.person(PREPARER), "as charged")
     network.settle(FEBRUARY)
 
     assert before == {"Assets:Receivables:A": 60, "Liabilities:Suspense": 40, DEFERRED: -100}
@@ -492,9 +492,7 @@ def test_what_is_disputed_is_in_suspense_and_leaves_it_when_it_is_released(
 def test_what_is_disputed_with_success_later_is_a_loss_of_that_day(disputed: tuple[NetworkForTests, UUID]) -> None:
     network, dispute_id = disputed
     frozen = journal_of(network.tenant_id, JANUARY)
-    with unit_of_work(network.tenant_id) as session:
-        row = session.get_one(DisputeRow, (network.tenant_id, dispute_id))
-        change_state(session, DISPUTE, row, ACCEPTED, "test")
+    accept(network.tenant_id, dispute_id, network.person(PREPARER), "so it was")
 
     book = book_through(network.tenant_id)
 
