@@ -51,6 +51,7 @@ COMMANDS = {
     "adjustment": "settlement.adjustments.commands:adjustment",
     "dispute": "settlement.disputes.commands:dispute",
     "payments": "settlement.payments.commands:payments",
+    "journal": "settlement.accounting.commands:journal",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
 }

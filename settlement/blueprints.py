@@ -1,5 +1,6 @@
 """The faces that head office and its people see; `cli.py` hands them to the application."""
 
+from settlement.accounting.web import journals
 from settlement.adjustments.web import adjustments
 from settlement.checks.web import checks
 from settlement.disputes.web import disputes
@@ -17,6 +18,7 @@ BLUEPRINTS = [
     adjustments,
     checks,
     disputes,
+    journals,
     own,
     payments,
     proofs,
