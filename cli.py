@@ -47,6 +47,7 @@ COMMANDS = {
     "expire": "clearinghouse.expiry.commands:expire",
     "window": "settlement.windows.commands:window",
     "settlement": "settlement.proposals.commands:settlement",
+    "report": "settlement.reports.commands:report",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
 }

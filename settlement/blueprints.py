@@ -1,7 +1,8 @@
 """The faces that head office and its people see; `cli.py` hands them to the application."""
 
 from settlement.proposals.web import settlements
+from settlement.reports.web import reports
 from settlement.valuation.web import valuations
 from settlement.windows.web import settlement
 
-BLUEPRINTS = [settlement, settlements, valuations]
+BLUEPRINTS = [settlement, settlements, reports, valuations]

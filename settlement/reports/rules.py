@@ -215,6 +215,11 @@ class MonthFigures:
     hq_net: int | None = None
     efficiency: Efficiency | None = None
 
+    @property
+    def saved(self) -> Decimal | None:
+        """The share of gross that multilateral netting saves."""
+        return None if self.efficiency is None else self.efficiency.multilateral_saved
+
 
 POINT_FIGURES = ("issued", "recovered", "expired", "outstanding")
 MONEY_FIGURES = ("collections", "payouts", "fees", "hq_net")

@@ -13,12 +13,15 @@ from decimal import Decimal
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, format_percent
 
+from tenants.foundation.errors import InvalidInput
 from tenants.foundation.money import minor_digits
 
 ENGLISH, CHINESE = "en", "zh-Hans"
 LANGUAGES = (ENGLISH, CHINESE)
 # English as in most of the world: the day before the month, the currency's code before the amount.
 LOCALES = {ENGLISH: "en_001", CHINESE: "zh_Hans"}
+# Where there is no figure: an en dash.
+UNKNOWN = "–"
 MONTH_PATTERNS = {ENGLISH: "MMMM y", CHINESE: "y年M月"}
 
 TEXTS: dict[str, dict[str, str]] = {
@@ -153,11 +156,11 @@ TEXTS: dict[str, dict[str, str]] = {
         "largest_flows_chart": "Largest flows between two parties, in points",
         "points_chart": "Points by month",
         "money_chart+": "Collections and payouts by month, {currency}",
-        "efficiency_note_pooled": "Compared is what the issuer of points would owe whoever recovered them, at the rate "
-        "at which head office pays the latter, if the two paid each other. Fees, taxes, adjustments and what is "
-        "funded in advance are head office's with one store, and not compared.",
-        "efficiency_note_on_redemption": "Compared is what the issuer of points owes whoever recovered them. Margins, "
-        "fees, taxes and adjustments are head office's with one store, and not compared.",
+        "efficiency_note_pooled": "Compared is what the issuer of points would owe whoever recovered them, "
+        "at the rate at which head office pays the latter, if the two paid each other. Fees, taxes, adjustments "
+        "and what is funded in advance are head office's with one store, and not compared.",
+        "efficiency_note_on_redemption": "Compared is what the issuer of points owes whoever recovered them. "
+        "Margins, fees, taxes and adjustments are head office's with one store, and not compared.",
         # The report on paper
         "network_report": "Monthly network report",
         "report_of+": "The network in {month}",
@@ -171,7 +174,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "months_note+": "Money in {currency}. Below each month's figures, how they have changed against the month "
         "before. A negative net of head office is what it keeps for points not recovered yet.",
         "days_past_due": "Days past due",
-        "page+": "Page {number} of {count}",
     },
     CHINESE: {
         "summary": "摘要",
@@ -299,7 +301,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "largest_flows_chart": "两方之间最大流量（积分）",
         "points_chart": "各月积分",
         "money_chart+": "各月收款与付款（{currency}）",
-        "efficiency_note_pooled": "比较的是：若积分发行方与回收方彼此直接支付，发行方按总部付给回收方的费率应付的金额。"
+        "efficiency_note_pooled": "比较的是：若积分发行方与回收方彼此直接支付，"
+        "发行方按总部付给回收方的费率应付的金额。"
         "费用、税、调整及预缴资金只在总部与单个门店之间，不参与比较。",
         "efficiency_note_on_redemption": "比较的是积分发行方应付给回收方的金额。"
         "差价、费用、税及调整只在总部与单个门店之间，不参与比较。",
@@ -312,9 +315,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "ageing_title+": "{day}终未付款项（{currency}）",
         "longest_due+": "逾期最久的款项（{currency}）",
         "months_title+": "最近{count}个月",
-        "months_note+": "金额单位为{currency}。每月数字下方为与上月相比的变动。总部净额为负，即其为尚未回收的积分留存的资金。",
+        "months_note+": "金额单位为{currency}。每月数字下方为与上月相比的变动。"
+        "总部净额为负，即其为尚未回收的积分留存的资金。",
         "days_past_due": "逾期天数",
-        "page+": "第{number}页，共{count}页",
     },
 }
 
@@ -328,6 +331,13 @@ IDENTITIES_IN_CHINESE = {
         "已缴资金减已付金额，与费率 ×（按批次的未兑换变动 + 过期）"
     ),
 }
+
+
+def check_language(language: str) -> None:
+    if language not in LANGUAGES:
+        raise InvalidInput(
+            f"Reports are written in {' or '.join(LANGUAGES)}, not in {language!r}.", code="invalid_language"
+        )
 
 
 @dataclass(frozen=True)
@@ -374,7 +384,7 @@ class Writer:
         return format_currency(major, self.currency, pattern, self.locale, currency_digits=False)
 
     def percent(self, share: Decimal | None, signed: bool = False) -> str:
-        """One decimal; an en dash for what there is no share of."""
+        """One decimal."""
         if share is None:
-            return "–"
+            return UNKNOWN
         return format_percent(share, "+0.0%;-0.0%" if signed else "0.0%", self.locale)

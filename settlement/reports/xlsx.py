@@ -184,9 +184,8 @@ def write_compared_month(workbook: SettlementWorkbook, sheet: Any, row: int, mon
         sheet.write_number(row, 2, figures.version)
     for number in range(len(FIGURES)):
         write_figure(workbook, sheet, row, number, month)
-    saved = figures.efficiency and figures.efficiency.multilateral_saved
-    if saved is not None:
-        sheet.write_number(row, FIRST_CHANGE - 1, saved, workbook.percent)
+    if figures.saved is not None:
+        sheet.write_number(row, FIRST_CHANGE - 1, figures.saved, workbook.percent)
 
 
 def write_figure(workbook: SettlementWorkbook, sheet: Any, row: int, number: int, month: ComparedMonth) -> None:

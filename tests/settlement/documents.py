@@ -9,7 +9,21 @@ from typing import Any
 from uuid import UUID
 
 from settlement.netting.rules import Identity, StoreDay, points_of, total_of
-from settlement.proposals.rules import Line, Month, Use, derive_lines, nets_of, positions_of, rounding_of
+from settlement.proposals.rules import (
+    FUNDING,
+    MONTH,
+    POINT_ISSUED,
+    Adjustment,
+    Dispute,
+    Fee,
+    Line,
+    Month,
+    Use,
+    derive_lines,
+    nets_of,
+    positions_of,
+    rounding_of,
+)
 from settlement.statements.documents import DayLine, Flow, SettlementDocument, StatementDocument, StoreLine
 from settlement.terms.rules import POOLED
 from tenants.foundation.months import last_day
@@ -117,6 +131,33 @@ def small_settlement(**changes: object) -> SettlementDocument:
         Flow("S3", "S1", 7_000),
     ]
     return settlement_of(flows, {"S1": 123_456, "S2": 80_000, "S3": 9_999}, **changes)
+
+
+def busy_settlement(**changes: Any) -> SettlementDocument:
+    """With a line of every kind that the pooled model has."""
+    store_ids = [UUID(int=number) for number in range(1, 5)]
+    funding = f"{FUNDING}/{store_ids[0]}/{HEAD_OFFICE_ID}/{RATES.rate_id}"
+    month = {
+        "fees": [
+            Fee(UUID(int=61), "platform", None, MONTH, Decimal("2500"), Decimal("0.19"), NOVEMBER, None),
+            Fee(UUID(int=62), "points", None, POINT_ISSUED, Decimal("0.0125"), Decimal("0.07"), NOVEMBER, None),
+        ],
+        "adjustments": [
+            Adjustment(
+                UUID(int=71), store_ids[1], HEAD_OFFICE_ID, 4_999, date(2026, 9, 1), "a till that was not sent"
+            ),
+            Adjustment(UUID(int=72), store_ids[0], store_ids[2], 12_01, NOVEMBER, "=cmd()"),
+        ],
+        "disputes": [
+            Dispute(UUID(int=81), funding, 1_000, "accepted"),
+            Dispute(UUID(int=82), funding, 250, "opened"),
+        ],
+        "opening": {store_ids[1]: 75},
+        "minimum_payout": 100_000,
+    }
+    flows = [Flow("S1", "S2", 12_345), Flow("S2", "S1", 30_001), Flow("HQ", "S1", 500), Flow("S3", "S4", 95_001)]
+    issued = {"S1": 123_456, "S2": 80_000, "S3": 9_999, "S4": 0}
+    return settlement_of(flows, issued, **{**month, "rates": rates_of("0.755", "0.6"), **changes})
 
 
 def zero_settlement(**changes: object) -> SettlementDocument:
