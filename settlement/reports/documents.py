@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from settlement.reports.rules import (
@@ -54,13 +54,15 @@ class FlowValue:
 @dataclass(frozen=True)
 class NetworkReport:
     """A month of a network beside the months before it. `largest_flows` are those between two parties, by points;
-    `months` are the newest last, and the last is the settlement's own."""
+    `months` are the newest last, and the last is the settlement's own. What has changed since `loaded_at` is not in it.
+    """
 
     settlement: SettlementDocument
     efficiency: Efficiency
     largest_flows: tuple[FlowValue, ...]
     ageing: Ageing
     months: tuple[ComparedMonth, ...]
+    loaded_at: datetime
 
 
 def largest_flows(

@@ -23,6 +23,7 @@ from settlement.reports.rules import (
 from settlement.statements.documents import SettlementDocument
 from settlement.windows.service import get_published_window, totals_of
 from settlement.windows.tables import Window
+from tenants.foundation import clock
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.networks.service import get_network, today_in
 
@@ -32,6 +33,7 @@ MONTHS_COMPARED_MAX = 60
 
 def load_report(document: SettlementDocument) -> NetworkReport:
     """Of the version that the document is, with the ageing of today."""
+    loaded_at = clock.now()
     with unit_of_work(document.tenant_id) as session:
         settlement = session.get_one(Settlement, (document.tenant_id, document.settlement_id))
         obligations = obligations_in(session, settlement)
@@ -43,6 +45,7 @@ def load_report(document: SettlementDocument) -> NetworkReport:
         tuple(largest_flows(document, obligations)),
         ageing,
         tuple(months),
+        loaded_at,
     )
 
 

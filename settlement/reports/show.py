@@ -22,6 +22,9 @@ from tenants.foundation.console import out, print_fields, print_rows
 from tenants.foundation.money import show_money
 from tenants.foundation.months import show_month
 
+# In the order of BUCKETS, in days past the due day.
+BUCKET_NAMES = ("not due", "1-30", "31-60", "61-90", "over 90")
+
 
 def report_as_json(report: NetworkReport) -> dict[str, Any]:
     document = report.settlement
@@ -189,10 +192,13 @@ def print_ageing(ageing: Ageing) -> None:
         rows = [{"store": store.store_code, "name": store.store_name, "amounts": store.amounts} for store in stores]
         rows.append({"store": "total", "name": "", "amounts": bucket_totals(stores)})
         shown = [aged_row(row, ageing.currency) for row in rows]
-        print_rows(shown, False, f"{title} unpaid at the end of {ageing.as_of}, in {ageing.currency}")
+        print_rows(
+            shown, False, f"{title} unpaid at the end of {ageing.as_of}, in {ageing.currency}, by days past due"
+        )
     out.print(f"{len(ageing.legs)} legs unpaid")
 
 
 def aged_row(row: dict[str, Any], currency: str) -> dict[str, Any]:
     amounts = row.pop("amounts")
-    return row | {name: right(minor, currency) for name, minor in buckets_as_json(amounts).items()}
+    names = (*BUCKET_NAMES, "total")
+    return row | {name: right(minor, currency) for name, minor in zip(names, (*amounts, sum(amounts)), strict=True)}

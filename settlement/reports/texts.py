@@ -26,7 +26,7 @@ MONTH_PATTERNS = {ENGLISH: "MMMM y", CHINESE: "y年M月"}
 
 TEXTS: dict[str, dict[str, str]] = {
     ENGLISH: {
-        # Sheets
+        # Sheets and what is on them
         "summary": "Summary",
         "positions": "Positions",
         "lines": "Lines",
@@ -110,7 +110,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "gross": "One by one (gross)",
         "bilateral": "Each two their difference (bilateral)",
         "multilateral": "Each its net (multilateral)",
-        "due_on": "Due on",
         "not_due": "Not due",
         "days_1_30": "1-30 days",
         "days_31_60": "31-60 days",
@@ -165,7 +164,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "network_report": "Monthly network report",
         "report_of+": "The network in {month}",
         "draft": "Draft: proposed, not approved",
-        "totals": "Totals",
         "largest_flows_title": "Largest flows between two parties",
         "netting_title+": "What netting saves, in {currency}",
         "ageing_title+": "Unpaid payments at the end of {day}, in {currency}",
@@ -257,7 +255,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "gross": "逐笔全额",
         "bilateral": "双边轧差",
         "multilateral": "多边轧差",
-        "due_on": "到期日",
         "not_due": "未到期",
         "days_1_30": "1至30天",
         "days_31_60": "31至60天",
@@ -309,7 +306,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "network_report": "网络月度报告",
         "report_of+": "{month}网络概况",
         "draft": "草稿：已提交，未批准",
-        "totals": "总计",
         "largest_flows_title": "两方之间最大流量",
         "netting_title+": "轧差节省的支付（{currency}）",
         "ageing_title+": "{day}终未付款项（{currency}）",

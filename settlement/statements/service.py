@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache, partial
@@ -225,7 +226,13 @@ def render(document: SettlementDocument, name: str, language: str, load: Callabl
         return write_unless_there(folder / name, document.as_of, partial(EXPORTS[name], document))
     since = max(document.as_of, current_since(document.tenant_id))
     path = folder / name_in(name, language)
-    return write_unless_there(path, since, lambda at: REPORTS[name](load(), at, language))
+    return write_unless_there(path, since, lambda at: write_report(load(), name, at, language))
+
+
+def write_report(report: NetworkReport, name: str, path: Path, language: str) -> None:
+    """The file is as old as what it says: a payment that was booked meanwhile makes it out of date."""
+    REPORTS[name](report, path, language)
+    os.utime(path, (report.loaded_at.timestamp(), report.loaded_at.timestamp()))
 
 
 def name_in(name: str, language: str) -> str:

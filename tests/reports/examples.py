@@ -23,6 +23,7 @@ def report_of(document: SettlementDocument, months: int = 12, legs: bool = True)
         largest_flows=tuple(largest_flows(document, obligations)),
         ageing=Ageing(AS_OF, document.currency, legs_of(document) if legs else ()),
         months=tuple(months_before(document, months)),
+        loaded_at=document.as_of,
     )
 
 

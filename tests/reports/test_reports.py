@@ -23,7 +23,7 @@ from settlement.fees.tables import FeeRow
 from settlement.proposals.rules import POINT_ISSUED
 from settlement.proposals.tables import Leg
 from settlement.reports.service import compare_months, load_ageing, load_report
-from settlement.statements.service import EXPORT_NAMES, load_settlement, render_export, render_exports
+from settlement.statements.service import EXPORT_NAMES, load_settlement, render_export, render_exports, write_report
 from settlement.states.rules import CONFIRMED, FAILED, LEG
 from settlement.states.service import change_state
 from settlement.terms.rules import ON_REDEMPTION, Terms
@@ -241,6 +241,17 @@ def test_what_is_said_of_payments_is_as_new_as_they_are(active: NetworkForTests)
     after = [leg["store_code"] for leg in legs_in(render_export(document, "ageing.csv"))]
 
     assert (before, after) == (["A", "B", "C"], ["B", "C"])
+
+
+def test_a_payment_booked_while_a_report_is_written_makes_it_out_of_date(active: NetworkForTests) -> None:
+    document = active.settle(JANUARY)
+    report = load_report(document)
+    change_leg(active, "A", CONFIRMED)
+    path = render_export(document, "ageing.csv")
+    write_report(report, "ageing.csv", path, "en")
+    assert len(legs_in(path)) == 3
+
+    assert len(legs_in(render_export(document, "ageing.csv"))) == 2
 
 
 def test_a_report_of_yesterday_is_written_anew(active: NetworkForTests) -> None:
