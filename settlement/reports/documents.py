@@ -54,7 +54,8 @@ class FlowValue:
 @dataclass(frozen=True)
 class NetworkReport:
     """A month of a network beside the months before it. `largest_flows` are those between two parties, by points;
-    `months` are the newest last, and the last is the settlement's own. What has changed since `loaded_at` is not in it.
+    `months` are the newest last, and the last is the settlement's own. What has changed since `loaded_at` is not in
+    it.
     """
 
     settlement: SettlementDocument
