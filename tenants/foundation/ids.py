@@ -33,6 +33,9 @@ EVENT = "evt"
 HOLD = "hld"
 CARD_BATCH = "cbt"
 CARD_CHANGE = "chg"
+LEG = "leg"
+ADJUSTMENT = "adj"
+DISPUTE = "dsp"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)
