@@ -52,6 +52,7 @@ COMMANDS = {
     "dispute": "settlement.disputes.commands:dispute",
     "payments": "settlement.payments.commands:payments",
     "journal": "settlement.accounting.commands:journal",
+    "report": "settlement.reports.commands:report",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
 }

@@ -8,6 +8,7 @@ from settlement.owners.web import own
 from settlement.payments.web import payments
 from settlement.proofs.web import proofs
 from settlement.proposals.web import settlements
+from settlement.reports.web import reports
 from settlement.seals.web import seals
 from settlement.valuation.web import valuations
 from settlement.windows.web import settlement
@@ -22,6 +23,7 @@ BLUEPRINTS = [
     own,
     payments,
     proofs,
+    reports,
     seals,
     valuations,
 ]
