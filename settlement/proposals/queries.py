@@ -143,21 +143,22 @@ def live_settlement(session: Unit, month: date) -> Settlement | None:
 
 def lines_of(session: Unit, settlement_id: UUID) -> list[Line]:
     rows = session.scalars(select(LineRow).where(LineRow.settlement_id == settlement_id).order_by(LineRow.line))
-    return [
-        Line(
-            row.kind,
-            row.payer_id,
-            row.payee_id,
-            row.exact,
-            row.amount,
-            row.origin_month,
-            row.quantity,
-            row.rate,
-            row.reference,
-            row.note,
-        )
-        for row in rows
-    ]
+    return [line_of(row) for row in rows]
+
+
+def line_of(row: LineRow) -> Line:
+    return Line(
+        row.kind,
+        row.payer_id,
+        row.payee_id,
+        row.exact,
+        row.amount,
+        row.origin_month,
+        row.quantity,
+        row.rate,
+        row.reference,
+        row.note,
+    )
 
 
 def write_lines(session: Unit, tenant_id: UUID, settlement_id: UUID, lines: Sequence[Line]) -> None:

@@ -65,7 +65,3 @@ class FlowSchema(Schema):
 class FlowsSchema(Schema):
     month = fields.String()
     flows = fields.List(fields.Nested(FlowSchema))
-
-
-class RenderingSchema(Schema):
-    jobs = fields.List(fields.String())

@@ -32,6 +32,7 @@ EVENT = "evt"
 HOLD = "hld"
 CARD_BATCH = "cbt"
 CARD_CHANGE = "chg"
+LEG = "leg"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)
