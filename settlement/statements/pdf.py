@@ -128,10 +128,10 @@ def draw_running_head(paper: Paper, statement: StatementDocument, language: Lang
 
 
 def draw_title(paper: Paper, network_name: str, kind: str) -> None:
-    kind_width = width_of(kind, REGULAR, 10)
-    paper.write_right(RIGHT, paper.y, kind, REGULAR, 10, GREY)
+    top = paper.y
     paper.y += 13
-    paper.paragraph(network_name, BOLD, 10, ACCENT, WIDTH - kind_width - 20, leading=13)
+    paper.paragraph(network_name, BOLD, 10, ACCENT, WIDTH - width_of(kind, REGULAR, 10) - 20, leading=13)
+    paper.write_right(RIGHT, top, kind, REGULAR, 10, GREY)
     paper.y -= 6
     paper.line(LEFT, paper.y, RIGHT, 0.8, ACCENT)
 
