@@ -92,8 +92,8 @@ def month_of_settlement(session: Unit, tenant_id: UUID, month: date, at: datetim
 
 
 def store_days(session: Unit, month: date) -> list[StoreDay]:
-    rows = session.scalars(select(DayRow).where(DayRow.month == month))
-    return [StoreDay(row.store_id, row.day, row.issued, row.recovered, row.expired, row.borne) for row in rows]
+    columns = (DayRow.store_id, DayRow.day, DayRow.issued, DayRow.recovered, DayRow.expired, DayRow.borne)
+    return [StoreDay(*row) for row in session.execute(select(*columns).where(DayRow.month == month))]
 
 
 def uses(session: Unit, statement: object, month: date, first_days: Sequence[date]) -> list[Use]:

@@ -63,11 +63,6 @@ def load_settlement(tenant_id: UUID, month: date, version: int | None = None) ->
         points = {row.store_id: points_of_row(row) for row in positions_in(session, month)}
         lines = lines_of(session, settlement.settlement_id)
         stores = store_lines(session, points, lines)
-        codes = {line.position.store_id: line.store_code for line in stores} | {tenant_id: HEAD_OFFICE}
-        flows = [
-            Flow(codes[row.funder_id], codes[row.redeeming_store_id], row.points)
-            for row in session.scalars(select(FlowRow).where(FlowRow.month == month))
-        ]
         heading = heading_fields(session, settlement, window)
     return SettlementDocument(
         **heading,
@@ -77,7 +72,7 @@ def load_settlement(tenant_id: UUID, month: date, version: int | None = None) ->
         stores=tuple(stores),
         hq_funded=points.get(tenant_id),
         lines=tuple(lines),
-        flows=tuple(sorted(flows, key=flow_order)),
+        flows=tuple(load_flows(tenant_id, month)),
         identities=tuple(identities_of([*(window.identities or ()), *settlement.identities])),
     )
 
@@ -103,6 +98,18 @@ def heading_fields(session: Unit, settlement: Settlement, window: Window) -> dic
         "as_of": settlement.approved_at or settlement.proposed_at,
         "merkle_root": window.merkle_root,
     }
+
+
+def load_flows(tenant_id: UUID, month: date) -> list[Flow]:
+    """The cells of the month's matrix that are not zero, by issuing and redeeming store."""
+    with unit_of_work(tenant_id) as session:
+        codes = {store_id: code for store_id, code in session.execute(select(Store.store_id, Store.code))}
+        codes[tenant_id] = HEAD_OFFICE
+        flows = [
+            Flow(codes[row.funder_id], codes[row.redeeming_store_id], row.points)
+            for row in session.scalars(select(FlowRow).where(FlowRow.month == month))
+        ]
+    return sorted(flows, key=flow_order)
 
 
 def flow_order(flow: Flow) -> tuple[str, str]:
