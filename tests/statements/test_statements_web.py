@@ -14,6 +14,7 @@ import pytest
 import zxingcpp
 from pypdf import PdfReader
 from sqlalchemy import text as sql
+from werkzeug.test import TestResponse
 
 from settlement.approvals.service import approve
 from settlement.proposals.service import propose, reject
@@ -52,6 +53,14 @@ def busy(network: NetworkForTests, card: str) -> NetworkForTests:
     b.reverse(used["transfer_id"], points=5, occurred_at="2026-01-13T12:00:00Z")
     a.redeem(card, 10, occurred_at="2026-01-14T12:00:00Z")
     return network
+
+
+def download(network: NetworkForTests, path: str, key: str | None = None) -> TestResponse:
+    headers = {"Authorization": f"Bearer {key or network.hq_key}"}
+    answer = network.app.test_client().get(f"{WINDOW}/{path}", headers=headers)
+    answer.get_data()
+    answer.close()
+    return answer
 
 
 def statement_of(network: NetworkForTests, code: str) -> StatementDocument:
@@ -98,7 +107,7 @@ def test_the_amount_of_a_statement_is_the_settlements(busy: NetworkForTests) -> 
 def test_a_store_without_anything_has_a_statement(busy: NetworkForTests) -> None:
     busy.propose(JANUARY)
 
-    answer = busy.hq("GET", f"{WINDOW}/statements/C")
+    answer = download(busy, "statements/C")
 
     assert answer.status_code == 200
     assert "Nothing to settle" in PdfReader(io.BytesIO(answer.data)).pages[0].extract_text()
@@ -108,7 +117,7 @@ def test_a_statement_comes_in_the_language_that_is_asked_for(busy: NetworkForTes
     busy.propose(JANUARY)
 
     english, chinese = (
-        PdfReader(io.BytesIO(busy.hq("GET", f"{WINDOW}/statements/A{query}").data)).pages[0].extract_text()
+        PdfReader(io.BytesIO(download(busy, f"statements/A{query}").data)).pages[0].extract_text()
         for query in ("", "?language=zh-Hans")
     )
 
@@ -152,14 +161,9 @@ def test_an_owner_gets_what_is_of_his_own_stores_only(busy: NetworkForTests) -> 
     busy.settle(JANUARY)
     owner = create_staff(busy.tenant_id, "owner-a", "Ada", [OWNER], "A")
     _, key = create_credential(busy.tenant_id, STAFF, "owner", staff_id=owner.staff_id)
-    client = busy.app.test_client()
 
     for path in ("statements/{}", "statements/{}/items", "advices/{}"):
-        statuses = [
-            client.get(f"{WINDOW}/{path.format(code)}", headers={"Authorization": f"Bearer {key}"}).status_code
-            for code in ("A", "B")
-        ]
-        assert statuses == [200, 404], path
+        assert [download(busy, path.format(code), key).status_code for code in "AB"] == [200, 404], path
 
 
 def test_draft_and_final_statements_stand_apart(busy: NetworkForTests) -> None:
@@ -211,7 +215,7 @@ def test_languages_have_files_of_their_own(busy: NetworkForTests) -> None:
 def test_an_advice_names_payer_payee_day_and_reference(busy: NetworkForTests) -> None:
     busy.settle(JANUARY)
 
-    remit, receive = (PdfReader(io.BytesIO(busy.hq("GET", f"{WINDOW}/advices/{code}").data)) for code in ("A", "B"))
+    remit, receive = (PdfReader(io.BytesIO(download(busy, f"advices/{code}").data)) for code in ("A", "B"))
 
     text = remit.pages[0].extract_text()
     assert len(remit.pages) == 1
@@ -314,11 +318,8 @@ def test_items_come_to_what_the_statement_says(make_network, model: str, charged
         store_id = statement.store_id
         rows = items_of(network, code)
         totals = {row["flow"]: row for row in rows if row["transfer_id"] == "total"}
-        exact = sum(
-            (line.payer_id == store_id) * line.exact - (line.payee_id == store_id) * line.exact
-            for line in statement.lines
-            if line.kind in MONEY_OF_POINTS
-        )
+        signs = [(1 if line.payer_id == store_id else -1, line) for line in statement.lines]
+        exact = sum((sign * line.exact for sign, line in signs if line.kind in MONEY_OF_POINTS), Decimal(0))
         assert sum(Decimal(row["amount"]) for row in totals.values()) == exact.scaleb(-2)
         position = statement.line.position
         assert points_in(totals, "issued") == position.issued
