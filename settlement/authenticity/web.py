@@ -84,7 +84,10 @@ def get_verification(token: str, query: dict[str, Any]) -> Response:
 
 
 def asked_language() -> str:
-    return request.accept_languages.best_match(list(LANGUAGES), ENGLISH) or ENGLISH
+    """The first that the browser asks for of which there is any kind: whoever reads zh-CN or zh-TW reads zh-Hans."""
+    spoken = {code.partition("-")[0]: code for code in LANGUAGES}
+    asked = (code.partition("-")[0].lower() for code in request.accept_languages.values())
+    return next((spoken[language] for language in asked if language in spoken), ENGLISH)
 
 
 def page(status: int, language: Language, **values: Any) -> Response:

@@ -460,11 +460,11 @@ def sized_text(reader: PdfReader) -> list[tuple[str, float]]:
     return pieces
 
 
-def is_inside_the_page_and_apart(reader: PdfReader) -> bool:
+def is_inside_the_page_and_apart(reader: PdfReader, spans_min: int = 100) -> bool:
     """Whether text ends before the right margin, as wide as the left one, and no text runs into the next."""
     pages = [sorted(text_spans(page)) for page in reader.pages]
     spans = [span for page in pages for span in page]
-    assert len(spans) > 100
+    assert len(spans) > spans_min
     left_margin = min(left for _, left, _ in spans)
     right_margin = float(reader.pages[0].mediabox.width) - max(right for _, _, right in spans)
     is_apart = all(
