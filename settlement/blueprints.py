@@ -2,6 +2,7 @@
 
 from settlement.accounting.web import journals
 from settlement.adjustments.web import adjustments
+from settlement.authenticity.web import authenticity
 from settlement.checks.web import checks
 from settlement.disputes.web import disputes
 from settlement.owners.web import own
@@ -10,6 +11,7 @@ from settlement.proofs.web import proofs
 from settlement.proposals.web import settlements
 from settlement.reports.web import reports
 from settlement.seals.web import seals
+from settlement.statements.web import statements
 from settlement.valuation.web import valuations
 from settlement.windows.web import settlement
 
@@ -17,6 +19,7 @@ BLUEPRINTS = [
     settlement,
     settlements,
     adjustments,
+    authenticity,
     checks,
     disputes,
     journals,
@@ -25,5 +28,6 @@ BLUEPRINTS = [
     proofs,
     reports,
     seals,
+    statements,
     valuations,
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from tenants.foundation.errors import InvalidInput
@@ -36,6 +37,24 @@ def minor_digits(currency: str) -> int:
 def round_half_even(amount: Decimal) -> int:
     """An exact amount in minor units, rounded to whole minor units, ties to the even one."""
     return int(amount.to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def split_largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
+    """`total` in whole parts that sum to it, in proportion to `weights`; ties go to the first.
+
+    Raises `ValueError` when there is something to split and the weights sum to zero.
+    """
+    weight = sum(weights)
+    if total == 0:
+        return [0] * len(weights)
+    if weight == 0:
+        raise ValueError("weights that sum to zero split nothing")
+    parts = [total * each // weight for each in weights]
+    remainders = [total * each % weight * (1 if weight > 0 else -1) for each in weights]
+    left = total - sum(parts)
+    for index in sorted(range(len(weights)), key=lambda index: -remainders[index])[:left]:
+        parts[index] += 1
+    return parts
 
 
 def show_money(minor: int, currency: str) -> str:
