@@ -48,7 +48,7 @@ CHINESE = {
     "Points of others that this store bears": "本店承担的其他门店积分",
     "Own points that other stores bear": "其他门店承担的本店积分",
     "Carried forward to the next month, too little to be paid out": "金额过小，结转下月",
-    "{label}, at the rate from {day} on": "{label}，自{day}起的费率",
+    "{label}, from {day}": "{label}，自{day}起",
     "Fee {code}": "费用 {code}",
     "Tax on fee {code}": "费用 {code} 的税金",
     "Adjustment, of {month}: {note}": "调整，属于{month}：{note}",
@@ -117,7 +117,7 @@ CHINESE = {
         "付款时请注明此附言，以便自动入账。"
     ),
     "Why this amount": "金额说明",
-    "The store's statement of {month} says how the amount comes about.": "{month} 的门店结算单说明了金额的构成。",
+    "The store's statement of {month} says how the amount comes about.": "{month}的门店结算单说明了金额的构成。",
     "This statement is genuine": "此结算单真实有效",
     "Head office of {network} published it. Compare the figures with the paper you have.": (
         "由 {network} 总部公布。请与您手中的结算单逐项核对。"

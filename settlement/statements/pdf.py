@@ -271,7 +271,7 @@ def money_label(row: MoneyRow, rows: Iterable[MoneyRow], statement: StatementDoc
         label = say("Points issued here, and borne")
     begins = statement.names.rate_begins.get(row.reference) if row.reference else None
     if begins and sum(other.kind == row.kind and other.is_payer == row.is_payer for other in rows) > 1:
-        label = say("{label}, at the rate from {day} on", label=label, day=language.day(begins))
+        label = say("{label}, from {day}", label=label, day=language.day(begins))
     return label
 
 

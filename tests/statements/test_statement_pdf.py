@@ -149,8 +149,8 @@ def test_amount_is_explained_from_points_and_rates() -> None:
 def test_versions_of_a_rate_stand_apart() -> None:
     text = page_texts(small(rates=TWO_RATES).statement())[0]
 
-    assert "Points issued here, at the rate from January 1, 2026 on 61,041 0.01 610.41 610.41" in text
-    assert "Points issued here, at the rate from November 16, 2026 on 62,415 0.0125 780.1875 780.19" in text
+    assert "Points issued here, from January 1, 2026 61,041 0.01 610.41 610.41" in text
+    assert "Points issued here, from November 16, 2026 62,415 0.0125 780.1875 780.19" in text
 
 
 def test_fees_tax_adjustments_disputes_and_balances_stand_apart() -> None:
