@@ -35,6 +35,7 @@ COMMANDS = {
     "participant": "clearinghouse.directory.commands:participant",
     "store": "clearinghouse.directory.commands:store",
     "terminal": "clearinghouse.directory.commands:terminal",
+    "staff": "clearinghouse.staff.commands:staff",
     "key": "clearinghouse.directory.commands:key",
     "member": "clearinghouse.directory.commands:member",
     "card": "clearinghouse.cards.commands:card",

@@ -114,9 +114,9 @@ def populate(world: World, tenant_id: UUID) -> Network:
     return Network(tenant_id, keys, cards)
 
 
-def add_stores(world: World, tenant_id: UUID) -> None:
+def add_stores(world: World, tenant_id: UUID, numbers: range = STORE_NUMBERS) -> None:
     run(world, ADD_PARTICIPANT, tenant=tenant_id)
-    run(world, ADD_STORES, tenant=tenant_id, first=STORE_NUMBERS.start, last=STORE_NUMBERS.stop - 1)
+    run(world, ADD_STORES, tenant=tenant_id, first=numbers.start, last=numbers.stop - 1)
 
 
 def make_key(tenant_id: UUID) -> str:

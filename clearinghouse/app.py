@@ -19,6 +19,7 @@ from clearinghouse.merges.web import merges
 from clearinghouse.pos.web import pos
 from clearinghouse.quotes.web import quotes
 from clearinghouse.sequences.web import sequences
+from clearinghouse.staff.web import staff
 from clearinghouse.verification.web import verification
 from clearinghouse.webhooks.web import webhooks
 from tenants.credentials.web import SECURITY_SCHEMES
@@ -34,7 +35,7 @@ from tenants.foundation.web import (
 )
 
 TILL_FACE = (pos, quotes, holds, sequences, day_closes)
-HEAD_OFFICE_FACE = (directory, cards, merges, verification, webhooks)
+HEAD_OFFICE_FACE = (directory, staff, cards, merges, verification, webhooks)
 
 # Connections of a worker for everything but postings.
 POOL_SIZE = 4

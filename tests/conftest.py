@@ -35,6 +35,7 @@ from settlement.proposals.service import propose
 from settlement.statements.documents import SettlementDocument
 from settlement.statements.service import load_settlement
 from settlement.windows.service import close_month, find_window
+from tenants.credentials.rules import STAFF
 from tenants.credentials.service import TERMINAL, create_credential
 from tenants.foundation import embedded
 from tenants.foundation.config import Settings
@@ -189,8 +190,16 @@ class NetworkForTests:
         approve(self.tenant_id, month, self.person(APPROVER))
         return load_settlement(self.tenant_id, month)
 
+    def add_staff(self, code: str, *roles: str, participant: str | None = None) -> str:
+        """The key of a person who is new."""
+        person = create_staff(self.tenant_id, code, f"Person {code}", roles, participant)
+        return create_credential(self.tenant_id, STAFF, "test", staff_id=person.staff_id)[1]
+
     def hq(self, method: str, path: str, json: Any = None) -> TestResponse:
-        headers = {"Authorization": f"Bearer {self.hq_key}"}
+        return self.call(self.hq_key, method, path, json)
+
+    def call(self, key: str, method: str, path: str, json: Any = None) -> TestResponse:
+        headers = {"Authorization": f"Bearer {key}"}
         return self.app.test_client().open(path, method=method, json=json, headers=headers)
 
 

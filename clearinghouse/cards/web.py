@@ -24,7 +24,7 @@ from clearinghouse.directory.schemas import MemberSchema, PageQuerySchema
 from clearinghouse.directory.service import show_member, show_who
 from clearinghouse.pos.service import check_idempotency_key
 from tenants.card_batches.service import find_batch, issue_batch, list_batches
-from tenants.credentials.rules import DIRECTORY, HQ, READ, REGISTER, TERMINAL
+from tenants.credentials.rules import DIRECTORY, HQ, READ, REGISTER, STAFF, TERMINAL
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
@@ -59,7 +59,7 @@ _annotate(post_card_batch, args=[(BatchIdempotencyHeaderSchema(), "headers")])
 
 
 @cards.get("/card-batches")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @query(PageQuerySchema)
 @cards.output(CardBatchPageSchema)
 def get_card_batches(principal: Principal, query: dict[str, Any]) -> Response:
@@ -70,7 +70,7 @@ def get_card_batches(principal: Principal, query: dict[str, Any]) -> Response:
 
 
 @cards.get("/card-batches/<batch_id>")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @cards.output(CardBatchSchema)
 def get_card_batch(principal: Principal, batch_id: str) -> Response:
     """One batch of cards"""
@@ -78,7 +78,7 @@ def get_card_batch(principal: Principal, batch_id: str) -> Response:
 
 
 @cards.get("/card-batches/<batch_id>/cards.csv")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @cards.output(FileSchema, content_type="text/csv")
 def get_card_batch_csv(principal: Principal, batch_id: str) -> Response:
     """The cards of a batch as CSV
@@ -90,7 +90,7 @@ def get_card_batch_csv(principal: Principal, batch_id: str) -> Response:
 
 
 @cards.get("/card-batches/<batch_id>/cards.pdf")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @cards.output(FileSchema, content_type="application/pdf")
 def get_card_batch_pdf(principal: Principal, batch_id: str) -> Response:
     """The cards of a batch as labels with barcodes
@@ -124,7 +124,7 @@ def post_registration(principal: Principal, number: str, body: dict[str, Any]) -
 
 
 @cards.get("/cards/<number>/changes")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @query(PageQuerySchema)
 @cards.output(CardChangePageSchema)
 def get_card_changes(principal: Principal, number: str, query: dict[str, Any]) -> Response:
@@ -148,7 +148,7 @@ def post_payment_token(principal: Principal, number: str, body: dict[str, Any]) 
 
 
 @cards.get("/cards/<number>/payment-tokens")
-@authenticated(TERMINAL, HQ, scope=(REGISTER, READ, DIRECTORY))
+@authenticated(TERMINAL, HQ, STAFF, scope=(REGISTER, READ, DIRECTORY))
 @cards.output(PaymentTokensSchema)
 def get_payment_tokens(principal: Principal, number: str) -> Response:
     """How many payment cards the member of a card has bound"""

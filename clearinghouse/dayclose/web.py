@@ -18,8 +18,8 @@ from clearinghouse.dayclose.schemas import (
     NewDayCloseSchema,
 )
 from clearinghouse.dayclose.service import parse_day, show_compared_day, show_day
-from tenants.credentials.rules import CLOSE, HQ, READ, SETTLEMENT, TERMINAL
-from tenants.credentials.service import Principal
+from tenants.credentials.rules import CLOSE, HQ, PREPARE, READ, SETTLEMENT, STAFF, TERMINAL
+from tenants.credentials.service import Principal, show_caller
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.errors import Forbidden, InvalidInput
@@ -47,7 +47,7 @@ def post_day_close(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @day_closes.get("/day-closes")
-@authenticated(TERMINAL, HQ, scope=(CLOSE, READ, SETTLEMENT))
+@authenticated(TERMINAL, HQ, STAFF, scope=(CLOSE, READ, SETTLEMENT))
 @query(DayCloseQuerySchema)
 @day_closes.output(DayClosePageSchema)
 def get_day_closes(principal: Principal, query: dict[str, Any]) -> Response:
@@ -73,7 +73,7 @@ def get_day_closes(principal: Principal, query: dict[str, Any]) -> Response:
 
 
 @day_closes.get("/day-closes/<terminal_id>/<business_date>")
-@authenticated(TERMINAL, HQ, scope=(CLOSE, READ, SETTLEMENT))
+@authenticated(TERMINAL, HQ, STAFF, scope=(CLOSE, READ, SETTLEMENT))
 @day_closes.output(ComparedDaySchema)
 def get_day_close(principal: Principal, terminal_id: str, business_date: str) -> Response:
     """A terminal's day: its newest close beside the ledger as it is now"""
@@ -82,7 +82,7 @@ def get_day_close(principal: Principal, terminal_id: str, business_date: str) ->
 
 
 @day_closes.post("/day-closes/<terminal_id>/<business_date>/acceptance")
-@authenticated(HQ, scope=SETTLEMENT)
+@authenticated(HQ, STAFF, scope=(SETTLEMENT, PREPARE))
 @body(AcceptanceSchema)
 @day_closes.output(ComparedDaySchema, status_code=201)
 def post_acceptance(principal: Principal, terminal_id: str, business_date: str, body: dict[str, Any]) -> Response:
@@ -95,7 +95,7 @@ def post_acceptance(principal: Principal, terminal_id: str, business_date: str, 
         ids.parse(ids.TERMINAL, terminal_id),
         parse_day(business_date),
         body["reason"],
-        f"key {ids.show(ids.KEY, principal.credential_id)}",
+        show_caller(principal),
     )
     return answer(show_compared_day(day), 201)
 

@@ -18,7 +18,7 @@ from clearinghouse.directory.service import (
 from clearinghouse.merges.service import merge_members
 from clearinghouse.sequences.service import sequence_of_terminal, show_ranges
 from clearinghouse.verification.commands import pin, wallet
-from tenants.credentials.rules import HQ, OVERLAP_DEFAULT, OVERLAP_MAX, RATE_MAX, SCOPES, TERMINAL
+from tenants.credentials.rules import HQ, OVERLAP_DEFAULT, OVERLAP_MAX, RATE_MAX, SCOPES, STAFF, TERMINAL
 from tenants.credentials.service import (
     change_credential,
     create_credential,
@@ -45,6 +45,7 @@ from tenants.members.service import (
     update_member,
 )
 from tenants.networks.service import find_network_id
+from tenants.staff.service import find_staff
 from tenants.stores.service import (
     close_store,
     create_participant,
@@ -197,7 +198,7 @@ def print_key(fields: dict[str, Any], as_json: bool) -> None:
 
 @click.group()
 def key() -> None:
-    """API keys of terminals and of head office."""
+    """API keys of terminals, of head office and of people."""
 
 
 @key.command("list")
@@ -216,6 +217,7 @@ def list_all_keys(network: str, as_json: bool) -> None:
 @key.command("create")
 @click.option("--label", required=True, help="Who or what uses it.")
 @click.option("--terminal", "terminal_id", help="Id of a terminal (trm_...).  [default: a head office key]")
+@click.option("--staff", "staff_code", help="Code of a person, whose roles say what the key may do.")
 @click.option("--scope", "scopes", multiple=True, help=f"What it may do; repeatable. {SCOPES_HELP}  [default: all]")
 @click.option("--expires-at", type=MOMENT, help="When it stops by itself, like 2027-01-31T12:00+01:00.")
 @rate_limit_option
@@ -225,20 +227,25 @@ def list_all_keys(network: str, as_json: bool) -> None:
 def create_one_key(
     label: str,
     terminal_id: str | None,
+    staff_code: str | None,
     scopes: tuple[str, ...],
     expires_at: datetime | None,
     rate_limit: int | None,
     network: str,
     as_json: bool,
 ) -> None:
-    """Make one more key, of head office or of a terminal.
+    """Make one more key: of head office, of a terminal or of a person.
 
     Earlier keys stay valid until they are revoked; to replace one, rotate it.
     """
-    role = TERMINAL if terminal_id else HQ
-    owner = ids.parse(ids.TERMINAL, terminal_id) if terminal_id else None
+    if terminal_id and staff_code:
+        raise click.UsageError("Give either --terminal or --staff.")
+    tenant_id = find_network_id(network)
+    role = TERMINAL if terminal_id else STAFF if staff_code else HQ
+    terminal = ids.parse(ids.TERMINAL, terminal_id) if terminal_id else None
+    staff_id = find_staff(tenant_id, staff_code).staff_id if staff_code else None
     credential, secret = create_credential(
-        find_network_id(network), role, label, owner, scopes or None, expires_at, rate_limit
+        tenant_id, role, label, terminal, scopes or None, expires_at, rate_limit, staff_id=staff_id
     )
     print_key({**show_key(credential), "key": secret}, as_json)
 
@@ -274,7 +281,7 @@ def change_key(key_id: str, rate_limit: int | None, default_rate: bool, network:
 @json_option
 @with_app
 def rotate_key(key_id: str, overlap_hours: int, network: str, as_json: bool) -> None:
-    """Replace a key by a new one with the same terminal, label, scopes and rate.
+    """Replace a key by a new one with the same holder, label, scopes and rate.
 
     KEY_ID starts with key_; `clearinghouse key list` shows it.
     """

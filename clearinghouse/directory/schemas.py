@@ -88,7 +88,7 @@ def scopes_field(role: str) -> fields.List:
 
 
 def rate_limit_field(**options: Any) -> fields.Integer:
-    description = f"Requests per second; null: {RATES[TERMINAL]} for a terminal, {RATES[HQ]} for head office"
+    description = f"Requests per second; null: {RATES[TERMINAL]} for a terminal, {RATES[HQ]} for others"
     return fields.Integer(
         strict=True,
         allow_none=True,
@@ -115,6 +115,11 @@ class NewTerminalKeySchema(KeyTermsSchema):
 class NewKeySchema(KeyTermsSchema):
     label = name_field("finance reports", description="Who or what uses the key")
     scopes = scopes_field(HQ)
+    staff = code_field(
+        "ana",
+        required=False,
+        description="Code of the person whose key it is, without `scopes`; a head office key when left out",
+    )
 
 
 class KeyChangeSchema(Schema):
@@ -255,11 +260,15 @@ class TerminalSchema(Schema):
 
 class KeySchema(Schema):
     key_id = fields.String()
-    role = fields.String(validate=validate.OneOf(["terminal", "hq"]))
+    role = fields.String(validate=validate.OneOf(list(SCOPES)))
     terminal_id = fields.String(allow_none=True)
+    staff_id = fields.String(allow_none=True, metadata={"description": "Of a person's key: whose it is"})
     label = fields.String()
     hint = fields.String(metadata={"description": "The last four characters of the key"})
-    scopes = fields.List(fields.String(validate=validate.OneOf(all_scopes())))
+    scopes = fields.List(
+        fields.String(validate=validate.OneOf(all_scopes())),
+        metadata={"description": "Of a person's key none: it may do what the person's roles allow at the time"},
+    )
     rate_limit = rate_limit_field()
     replaces = fields.String(allow_none=True, metadata={"description": "The key whose place it takes"})
     created_at = fields.String()

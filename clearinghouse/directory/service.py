@@ -69,13 +69,14 @@ def show_terminal(terminal: Terminal, store_code: str) -> dict[str, Any]:
 def show_key(credential: Credential) -> dict[str, Any]:
     """`hint` is the last four characters of the key, to tell one from another.
 
-    `rate_limit` is requests per second, None for what keys of its role may send; `replaces` is the id of the key
-    whose place it takes.
+    A person's key has no scopes of its own. `rate_limit` is requests per second, None for what keys of its role may
+    send; `replaces` is the id of the key whose place it takes.
     """
     return {
         "key_id": ids.show(ids.KEY, credential.credential_id),
         "role": credential.role,
         "terminal_id": credential.terminal_id and ids.show(ids.TERMINAL, credential.terminal_id),
+        "staff_id": credential.staff_id and ids.show(ids.STAFF, credential.staff_id),
         "label": credential.label,
         "hint": credential.key_hint,
         "scopes": credential.scopes,

@@ -58,7 +58,7 @@ from clearinghouse.directory.service import (
     show_who,
 )
 from clearinghouse.programme.service import add_version, list_versions, terms_of
-from tenants.credentials.rules import DIRECTORY, HQ, KEYS, READ, TERMINAL
+from tenants.credentials.rules import DIRECTORY, HQ, KEYS, READ, STAFF, TERMINAL
 from tenants.credentials.service import (
     Principal,
     change_credential,
@@ -81,6 +81,7 @@ from tenants.members.service import (
     update_member,
 )
 from tenants.networks.service import get_network
+from tenants.staff.service import find_staff
 from tenants.stores.service import (
     close_store,
     create_participant,
@@ -95,7 +96,7 @@ directory = APIBlueprint("directory", __name__, url_prefix="/v1", tag="Directory
 
 
 @directory.get("/network")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @directory.output(NetworkSchema)
 def show_own_network(principal: Principal) -> Response:
     """The network of this key"""
@@ -114,7 +115,7 @@ def post_participant(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @directory.get("/participants")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @query(CodePageQuerySchema)
 @directory.output(ParticipantPageSchema)
 def get_participants(principal: Principal, query: dict[str, Any]) -> Response:
@@ -140,7 +141,7 @@ def post_store(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @directory.get("/stores")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @query(CodePageQuerySchema)
 @directory.output(StorePageSchema)
 def get_stores(principal: Principal, query: dict[str, Any]) -> Response:
@@ -151,7 +152,7 @@ def get_stores(principal: Principal, query: dict[str, Any]) -> Response:
 
 
 @directory.get("/stores/<code>")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @directory.output(StoreSchema)
 def get_store(principal: Principal, code: str) -> Response:
     """One store"""
@@ -186,7 +187,7 @@ def post_terminal(principal: Principal, code: str, body: dict[str, Any]) -> Resp
 
 
 @directory.get("/stores/<code>/terminals")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @query(CodePageQuerySchema)
 @directory.output(TerminalPageSchema)
 def get_terminals(principal: Principal, code: str, query: dict[str, Any]) -> Response:
@@ -216,13 +217,18 @@ def post_terminal_key(principal: Principal, terminal_id: str, body: dict[str, An
 @authenticated(HQ, scope=KEYS)
 @body(NewKeySchema)
 @directory.output(MadeKeySchema, status_code=201)
-@refusals(never={409})
+@refusals(also={404})
 def post_key(principal: Principal, body: dict[str, Any]) -> Response:
-    """Make one more head office key
+    """Make one more key of head office, or of a person who settles
 
-    `key` is shown only in this answer. A key can't be given scopes that the key which makes it lacks.
+    `key` is shown only in this answer. A key can't be given scopes that the key which makes it lacks; a person's key
+    may do what the person's roles allow at the time.
     """
-    credential, key = create_credential(principal.tenant_id, HQ, maker=principal, **body)
+    tenant_id, code = principal.tenant_id, body.pop("staff", None)
+    staff_id = code and find_staff(tenant_id, code).staff_id
+    credential, key = create_credential(
+        tenant_id, STAFF if staff_id else HQ, maker=principal, staff_id=staff_id, **body
+    )
     return answer({**show_key(credential), "key": key}, 201)
 
 
@@ -231,7 +237,7 @@ def post_key(principal: Principal, body: dict[str, Any]) -> Response:
 @query(PageQuerySchema)
 @directory.output(KeyPageSchema)
 def get_keys(principal: Principal, query: dict[str, Any]) -> Response:
-    """List the keys of terminals and of head office, oldest first"""
+    """List the keys of terminals, of head office and of people, oldest first"""
     limit = query["limit"]
     credentials = list_credentials(principal.tenant_id, id_cursor(ids.KEY, query), limit + 1)
     return answer_page("keys", [show_key(credential) for credential in credentials], limit, "key_id")
@@ -256,8 +262,8 @@ def patch_key(principal: Principal, key_id: str, body: dict[str, Any]) -> Respon
 def post_key_rotation(principal: Principal, key_id: str, body: dict[str, Any]) -> Response:
     """Replace a key by a new one
 
-    The new key has the old one's terminal, label, scopes and rate; `key` is shown only in this answer. The old key
-    goes on working for the overlap.
+    The new key has the old one's terminal or person, label, scopes and rate; `key` is shown only in this answer. The
+    old key goes on working for the overlap.
     """
     overlap = timedelta(hours=body["overlap_hours"])
     rotated = rotate_credential(principal.tenant_id, ids.parse(ids.KEY, key_id), overlap, principal)
@@ -286,7 +292,7 @@ def post_member(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @directory.get("/members")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @query(MemberQuerySchema)
 @directory.output(MemberPageSchema)
 def get_members(principal: Principal, query: dict[str, Any]) -> Response:
@@ -310,7 +316,7 @@ def post_card(principal: Principal, member_id: str, body: dict[str, Any]) -> Res
 
 
 @directory.get("/members/<member_id>")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @directory.output(MemberWithCardsSchema)
 def get_member(principal: Principal, member_id: str) -> Response:
     """One member with all cards, oldest first"""
@@ -382,7 +388,7 @@ def post_version(principal: Principal, body: dict[str, Any]) -> Response:
 
 
 @directory.get("/programme/versions")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @directory.output(VersionsSchema)
 def get_versions(principal: Principal) -> Response:
     """List the versions of the programme, oldest first"""

@@ -22,7 +22,7 @@ from clearinghouse.pos.schemas import (
     VoidSchema,
 )
 from clearinghouse.pos.web import idempotent, post
-from tenants.credentials.rules import HQ, READ, REDEEM, TERMINAL
+from tenants.credentials.rules import HQ, READ, REDEEM, STAFF, TERMINAL
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
@@ -73,7 +73,7 @@ def post_void(principal: Principal, hold_id: str, body: dict[str, Any]) -> Respo
 
 
 @holds.get("/holds/<hold_id>")
-@authenticated(TERMINAL, HQ, scope=READ)
+@authenticated(TERMINAL, HQ, STAFF, scope=READ)
 @holds.output(HoldAnswerSchema)
 def get_hold(principal: Principal, hold_id: str) -> Response:
     """A hold as it stands"""
@@ -81,7 +81,7 @@ def get_hold(principal: Principal, hold_id: str) -> Response:
 
 
 @holds.get("/holds")
-@authenticated(TERMINAL, HQ, scope=READ)
+@authenticated(TERMINAL, HQ, STAFF, scope=READ)
 @query(HoldQuerySchema)
 @holds.output(HoldPageSchema)
 def get_holds(principal: Principal, query: dict[str, Any]) -> Response:

@@ -26,7 +26,7 @@ from clearinghouse.pos.schemas import (
 )
 from clearinghouse.sequences.rules import is_sequence
 from clearinghouse.sequences.service import TillReport
-from tenants.credentials.rules import ACCRUE, HQ, READ, REDEEM, REVERSE, TERMINAL
+from tenants.credentials.rules import ACCRUE, HQ, READ, REDEEM, REVERSE, STAFF, TERMINAL
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import clock, ids
@@ -157,7 +157,7 @@ def show_outcome(
 
 
 @pos.get("/cards/<number>")
-@authenticated(TERMINAL, HQ, scope=READ)
+@authenticated(TERMINAL, HQ, STAFF, scope=READ)
 @pos.output(CardBalanceSchema)
 def get_card(principal: Principal, number: str) -> Response:
     """What a card's member can redeem now"""
@@ -184,7 +184,7 @@ def get_card(principal: Principal, number: str) -> Response:
 
 
 @pos.get("/transfers")
-@authenticated(TERMINAL, HQ, scope=READ)
+@authenticated(TERMINAL, HQ, STAFF, scope=READ)
 @query(TransferQuerySchema)
 @pos.output(TransferPageSchema)
 def list_transfers(principal: Principal, query: dict[str, Any]) -> Response:

@@ -7,7 +7,7 @@ from flask import Response
 
 from clearinghouse.sequences.schemas import SequenceSchema
 from clearinghouse.sequences.service import sequence_of_terminal
-from tenants.credentials.rules import DIRECTORY, HQ, READ, TERMINAL
+from tenants.credentials.rules import DIRECTORY, HQ, READ, STAFF, TERMINAL
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
@@ -29,7 +29,7 @@ def get_own_sequence(principal: Principal) -> Response:
 
 
 @sequences.get("/terminals/<terminal_id>/sequence")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @sequences.output(SequenceSchema)
 def get_sequence(principal: Principal, terminal_id: str) -> Response:
     """Which of its own sequence numbers a terminal has sent, and which are missing"""

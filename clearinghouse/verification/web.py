@@ -18,7 +18,7 @@ from clearinghouse.verification.schemas import (
     WalletSchema,
 )
 from clearinghouse.verification.service import change_pin_by_card, qr_code, show_code, show_pin, show_wallet
-from tenants.credentials.rules import DIRECTORY, HQ, READ, REGISTER, TERMINAL
+from tenants.credentials.rules import DIRECTORY, HQ, READ, REGISTER, STAFF, TERMINAL
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
@@ -89,7 +89,7 @@ def get_wallet_picture(principal: Principal, member_id: str) -> Response:
 
 
 @verification.get("/members/<member_id>/pin")
-@authenticated(HQ, scope=(READ, DIRECTORY))
+@authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @verification.output(PinStateSchema)
 def get_pin(principal: Principal, member_id: str) -> Response:
     """Whether a member has a PIN and whether it is locked"""

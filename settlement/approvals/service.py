@@ -33,8 +33,8 @@ def approve(tenant_id: UUID, month: date, actor: Actor) -> Settlement:
         check_day(window, today_in(tenant_id))
         check_current(session, window, settlement)
         check_all_green(session, settlement)
-        settlement.approved_by, settlement.approved_at = actor.staff_id, clock.now()
         change_state(session, SETTLEMENT, settlement, APPROVED, actor.shown)
+        settlement.approved_by, settlement.approved_at = actor.staff_id, clock.now()
         legs = make_legs(session, window, settlement, actor)
         if not legs:
             finish(session, window, settlement, actor.shown)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from settlement.demo.service import NETWORK, is_published, prepare_demo, published_windows, run_month
+from settlement.demo.service import NETWORK, closed_windows, is_approved, prepare_demo, run_month
 from settlement.statements.documents import SettlementDocument
 from settlement.statements.service import load_settlement, output_folder, render_exports, render_statements
 from settlement.statements.show import print_settlement
@@ -35,7 +35,7 @@ def demo() -> None:
     with err.status("Preparing: 1,469,307 lines of real purchases"):
         tenant_id, files, purchases = prepare_demo()
     run_year(tenant_id, files, purchases)
-    windows = published_windows(tenant_id)
+    windows = closed_windows(tenant_id)
     print_rows([show_month_row(window) for window in windows], False, "Twelve months, in points")
     document = load_settlement(tenant_id, windows[-1].month)
     render_documents(document, tenant_id)
@@ -51,7 +51,7 @@ def demo() -> None:
 
 def run_year(tenant_id: UUID, files: dict[date, Path], purchases: int) -> None:
     started = time.monotonic()
-    todo = {month: path for month, path in files.items() if not is_published(tenant_id, month)}
+    todo = {month: path for month, path in files.items() if not is_approved(tenant_id, month)}
     if not todo:
         out.print("The year is in the ledger already.")
         return

@@ -55,10 +55,15 @@ WRITE_DAYS = text("""
         CAST(:recovered AS bigint[]), CAST(:expired AS bigint[]), CAST(:borne AS bigint[]))
 """)
 
-WRITE_FLOWS = text("""
+# A thousand stores have a million cells, which never leave the database. By way of another table, because PostgreSQL
+# sums with several processes for CREATE TABLE AS, but not for INSERT.
+MAKE_FLOWS = text(f"CREATE TEMPORARY TABLE new_flows ON COMMIT DROP AS {FLOWS.text}")
+KEEP_FLOWS = text("""
     INSERT INTO settlement.flows (tenant_id, month, funder_id, redeeming_store_id, points)
-    SELECT tenants.current_tenant(), :month, * FROM unnest(
-        CAST(:funders AS uuid[]), CAST(:stores AS uuid[]), CAST(:points AS bigint[]))
+    SELECT tenants.current_tenant(), :month, funder_id, redeeming_store_id, points FROM new_flows WHERE points <> 0
+""")
+RECOVERED_BY_FLOWS = text("""
+    SELECT redeeming_store_id, sum(points)::bigint FROM settlement.flows WHERE month = :month GROUP BY 1
 """)
 
 # What members hold: the lots and holds as they are now less what is owed, less what later months did to them.
@@ -108,13 +113,11 @@ def write_days(session: Unit, month: date, days: Sequence[StoreDay]) -> None:
     session.execute(WRITE_DAYS, {"month": month, **columns})
 
 
-def write_flows(session: Unit, month: date, flows: dict[tuple[UUID, UUID], int]) -> None:
-    columns = {
-        "funders": as_array(funder_id for funder_id, _ in flows),
-        "stores": as_array(store_id for _, store_id in flows),
-        "points": as_array(flows.values()),
-    }
-    session.execute(WRITE_FLOWS, {"month": month, **columns})
+def write_flows(session: Unit, month: date) -> dict[UUID, int]:
+    """Sum the matrix of a month and keep its cells; the points by redeeming store."""
+    session.execute(MAKE_FLOWS, {"month": month})
+    session.execute(KEEP_FLOWS, {"month": month})
+    return {store_id: points for store_id, points in session.execute(RECOVERED_BY_FLOWS, {"month": month})}
 
 
 def as_array(values: Iterable[UUID | date | int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -103,17 +103,14 @@ def total_of(points: Iterable[StorePoints], opening_outstanding: int) -> Totals:
 
 
 def prove_points(
-    points: Iterable[StorePoints], totals: Totals, flows: dict[tuple[UUID, UUID], int], outstanding_by_lots: int
+    points: Iterable[StorePoints], totals: Totals, recovered_by_flows: Mapping[UUID, int], outstanding_by_lots: int
 ) -> list[Identity]:
-    """The sums that must agree before a month's points are published."""
-    recovered_by_store = {p.store_id: p.recovered for p in points if p.recovered}
-    recovered_by_flow: dict[UUID, int] = {}
-    for (_, store_id), flowed in flows.items():
-        recovered_by_flow[store_id] = recovered_by_flow.get(store_id, 0) + flowed
+    """The sums that must agree before a month's points are published. `recovered_by_flows` is by redeeming store."""
+    recovered = {p.store_id: p.recovered for p in points}
     disagreeing = {
         store_id
-        for store_id in recovered_by_store.keys() | recovered_by_flow.keys()
-        if recovered_by_store.get(store_id, 0) != recovered_by_flow.get(store_id, 0)
+        for store_id in recovered.keys() | recovered_by_flows.keys()
+        if recovered.get(store_id, 0) != recovered_by_flows.get(store_id, 0)
     }
     return [
         Identity(

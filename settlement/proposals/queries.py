@@ -113,8 +113,8 @@ def open_stores(stores: Iterable[Store], month: date, time_zone: str) -> list[UU
 
 
 def store_days(session: Unit, month: date) -> list[StoreDay]:
-    rows = session.scalars(select(DayRow).where(DayRow.month == month))
-    return [StoreDay(row.store_id, row.day, row.issued, row.recovered, row.expired, row.borne) for row in rows]
+    columns = (DayRow.store_id, DayRow.day, DayRow.issued, DayRow.recovered, DayRow.expired, DayRow.borne)
+    return [StoreDay(*row) for row in session.execute(select(*columns).where(DayRow.month == month))]
 
 
 def by_period(

@@ -14,7 +14,6 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from settlement.netting.queries import outstanding_by_lots
 from settlement.netting.rules import Identity
 from settlement.proposals import queries
 from settlement.proposals.rules import Line, Month, canonical, derive_lines, prove_money, rounding_of
@@ -127,7 +126,8 @@ def derive(session: Unit, window: Window, at: datetime | None = None) -> Derivat
     month = queries.month_of_settlement(session, window.tenant_id, window.month, at)
     lines = derive_lines(month)
     totals = totals_of(window)
-    identities = prove_money(month, lines, totals, outstanding_by_lots(session, window.month))
+    # What the lots held at the end of the month was proven to be this when its points were published.
+    identities = prove_money(month, lines, totals, totals.closing_outstanding)
     return Derivation(month, lines, identities)
 
 

@@ -45,11 +45,6 @@ def load_settlement(tenant_id: UUID, month: date, version: int | None = None) ->
         points = {row.store_id: points_of_row(row) for row in positions_in(session, month)}
         lines = lines_of(session, settlement.settlement_id)
         stores = store_lines(session, points, lines)
-        codes = {line.position.store_id: line.store_code for line in stores} | {tenant_id: HEAD_OFFICE}
-        flows = [
-            Flow(codes[row.funder_id], codes[row.redeeming_store_id], row.points)
-            for row in session.scalars(select(FlowRow).where(FlowRow.month == month))
-        ]
         people = {person.staff_id: person.code for person in session.scalars(select(Staff))}
     return SettlementDocument(
         tenant_id,
@@ -72,10 +67,22 @@ def load_settlement(tenant_id: UUID, month: date, version: int | None = None) ->
         tuple(stores),
         points.get(tenant_id),
         tuple(lines),
-        tuple(sorted(flows, key=flow_order)),
+        tuple(load_flows(tenant_id, month)),
         tuple(identities_of([*(window.identities or ()), *settlement.identities])),
         window.merkle_root,
     )
+
+
+def load_flows(tenant_id: UUID, month: date) -> list[Flow]:
+    """The cells of the month's matrix that are not zero, by issuing and redeeming store."""
+    with unit_of_work(tenant_id) as session:
+        codes = {store_id: code for store_id, code in session.execute(select(Store.store_id, Store.code))}
+        codes[tenant_id] = HEAD_OFFICE
+        flows = [
+            Flow(codes[row.funder_id], codes[row.redeeming_store_id], row.points)
+            for row in session.scalars(select(FlowRow).where(FlowRow.month == month))
+        ]
+    return sorted(flows, key=flow_order)
 
 
 def flow_order(flow: Flow) -> tuple[str, str]:

@@ -24,7 +24,6 @@ class AssumptionsQuerySchema(Schema):
     )
     final_rate = fields.Decimal(
         as_string=True,
-        validate=validate.Range(min=0, min_inclusive=False, max=1),
         metadata={
             "description": "Ultimate redemption rate of the oldest month of issue whose end has not been seen yet",
             "example": "0.8",

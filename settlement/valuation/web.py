@@ -14,7 +14,7 @@ from flask import Response
 
 from settlement.valuation.assumptions import Assumptions
 from settlement.valuation.schemas import AssumptionsQuerySchema, ValuationSchema
-from tenants.credentials.rules import HQ, READ, SETTLEMENT
+from tenants.credentials.rules import HQ, READ, SETTLEMENT, STAFF
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation.months import parse_month
@@ -25,7 +25,7 @@ valuations = APIBlueprint("valuations", __name__, url_prefix="/v1/settlement/val
 
 
 @valuations.get("/<month>")
-@authenticated(HQ, scope=(READ, SETTLEMENT))
+@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
 @query(AssumptionsQuerySchema)
 @valuations.output(ValuationSchema)
 @refusals(also={409})

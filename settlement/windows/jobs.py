@@ -6,8 +6,6 @@ import logging
 from datetime import date, timedelta
 from uuid import UUID
 
-from settlement.statements.jobs import enqueue_documents
-from settlement.statements.service import load_settlement
 from settlement.windows.service import close_month, list_windows
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.months import last_day
@@ -17,12 +15,11 @@ log = logging.getLogger(__name__)
 
 
 def close_due_months(tenant_id: str) -> list[str]:
-    """Close every month that is due, finish a close that was interrupted, have the documents written."""
+    """Close every month that is due, and finish a close that was interrupted."""
     network_id = UUID(tenant_id)
     closed = []
     while (month := next_due_month(network_id)) is not None:
         close_month(network_id, month, closed_by="scheduler")
-        enqueue_documents(network_id, load_settlement(network_id, month))
         closed.append(month.isoformat())
     return closed
 

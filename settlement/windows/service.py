@@ -39,8 +39,6 @@ from tenants.stores.tables import Store
 
 log = logging.getLogger(__name__)
 
-Flows = dict[tuple[UUID, UUID], int]
-
 
 def close_month(tenant_id: UUID, month: date, closed_by: str) -> Window:
     """Expire what the month's end expires, close it, net it, publish it; the published window.
@@ -156,12 +154,12 @@ def publish(tenant_id: UUID, month: date) -> list[Identity]:
         session.execute(queries.IN_PARALLEL)
         store_ids = session.scalars(select(Store.store_id).order_by(Store.code)).all()
         days = queries.points_by_day(session, month)
-        flows = queries.flows(session, month)
+        recovered_by_flows = queries.write_flows(session, month)
         points = sum_stores(store_ids, days)
         totals = total_of(points, opening_outstanding(session, month))
-        identities = prove_points(points, totals, flows, queries.outstanding_by_lots(session, month))
+        identities = prove_points(points, totals, recovered_by_flows, queries.outstanding_by_lots(session, month))
         refuse_unless_all_hold(month, identities)
-        write_figures(session, window, points, totals, flows, days)
+        write_figures(session, window, points, totals, days)
         window.identities = [keep(identity) for identity in identities]
         emit(session, tenant_id, WINDOW_CLOSED, event_of(window))
     log.info("published %s", show_month(month))
@@ -197,13 +195,11 @@ def write_figures(
     window: Window,
     points: Sequence[StorePoints],
     totals: Totals,
-    flows: Flows,
     days: Sequence[StoreDay],
 ) -> None:
     key = {"tenant_id": window.tenant_id, "month": window.month}
     session.add_all([PositionRow(**key, **vars(p)) for p in points])
     queries.write_days(session, window.month, days)
-    queries.write_flows(session, window.month, flows)
     for name, value in vars(totals).items():
         setattr(window, name, value)
     window.published_at = clock.now()

@@ -8,9 +8,9 @@ from apiflask import APIBlueprint, FileSchema
 from flask import Response, send_file
 
 from settlement.statements.jobs import enqueue_documents
-from settlement.statements.service import load_settlement, render_export, render_statements
+from settlement.statements.service import load_flows, load_settlement, render_export, render_statements
 from settlement.windows.schemas import ClosedWindowSchema, FlowsSchema, RenderingSchema, WindowListSchema
-from settlement.windows.service import close_month, day_close_differences_of, list_windows
+from settlement.windows.service import close_month, day_close_differences_of, get_published_window, list_windows
 from settlement.windows.show import show_closed_window, show_window
 from tenants.credentials.rules import HQ, PREPARE, READ, SETTLEMENT, STAFF
 from tenants.credentials.service import Principal, show_caller
@@ -66,12 +66,13 @@ def post_close(principal: Principal, month: str) -> Response:
 @refusals(also={409})
 def get_flows(principal: Principal, month: str) -> Response:
     """The issuing x redeeming matrix: its cells that are not zero"""
-    document = load_settlement(principal.tenant_id, parse_month(month))
+    day = parse_month(month)
+    get_published_window(principal.tenant_id, day)
     flows = [
         {"issuing_store": f.issuing_code, "redeeming_store": f.redeeming_code, "points": f.points}
-        for f in document.flows
+        for f in load_flows(principal.tenant_id, day)
     ]
-    return answer({"month": show_month(document.month), "flows": flows})
+    return answer({"month": show_month(day), "flows": flows})
 
 
 @settlement.get("/windows/<month>/exports/<name>")

@@ -29,7 +29,7 @@ SCOPES: dict[str, dict[str, str]] = {
         READ: "see everything but keys and webhooks, and change nothing",
         DIRECTORY: "see and change the network, participants, stores, terminals, members, cards and programme",
         SETTLEMENT: "see and close months, make their documents",
-        KEYS: "list, make, change, rotate and revoke keys",
+        KEYS: "list, make, change, rotate and revoke keys; add people who settle and say what they may do",
         WEBHOOKS: "see and change webhooks",
     },
     # A person's keys have those that come with the person's roles (`tenants.staff.rules.ROLES`).

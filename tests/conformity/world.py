@@ -12,8 +12,8 @@ from typing import Any
 from apiflask import APIFlask
 from schemathesis import Case
 
-from settlement.windows.service import close_month
-from tenants.credentials.service import HQ, TERMINAL, create_credential
+from tenants.credentials.rules import HQ, OWN, STAFF, TERMINAL
+from tenants.credentials.service import create_credential
 from tenants.foundation import clock, ids
 from tenants.foundation.months import parse_month
 from tests.conftest import NetworkForTests, new_network
@@ -25,17 +25,26 @@ A_URL = "https://1.1.1.1/points"
 
 @dataclass
 class World:
-    """`known` has values for parameters of paths and queries and for fields of bodies, by name."""
+    """`known` has values for parameters of paths and queries and for fields of bodies, by name.
+
+    `staff_keys`: of somebody with every role of head office, and of an owner.
+    """
 
     network: NetworkForTests
     known: dict[str, list[Any]]
+    staff_keys: tuple[str, str]
 
     def headers(self, case: Case) -> dict[str, str]:
         """With a key that may do this."""
         security = case.operation.definition.raw.get("security", ())
-        roles = sorted({role for requirement in security for role in requirement})
-        keys = {HQ: self.network.hq_key, TERMINAL: self.network.tills["A"].key}
-        return {"Authorization": f"Bearer {keys[chance_of(case).choice(roles)]}"} if roles else {}
+        head_office, owner = self.staff_keys
+        keys = {HQ: self.network.hq_key, TERMINAL: self.network.tills["A"].key, STAFF: head_office}
+        fitting = {
+            owner if scopes == [OWN] else keys[role]
+            for requirement in security
+            for role, scopes in requirement.items()
+        }
+        return {"Authorization": f"Bearer {chance_of(case).choice(sorted(fitting))}"} if fitting else {}
 
     def fill_in(self, case: Case) -> None:
         """What there is, in three of four requests that are meant to be right."""
@@ -62,7 +71,8 @@ def make_world(app: APIFlask) -> World:
     till = network.tills["A"]
     card, other, blocked = (network.add_card() for _ in range(3))
     sale = till.accrue(card, 100_000, occurred_at="2026-01-10T12:00:00Z")
-    close_month(network.tenant_id, parse_month("2026-01"), "test")
+    network.settle(parse_month("2026-01"))
+    network.propose(parse_month("2026-02"))
     till.accrue(card, 100_000)
     redemption = till.redeem(card, 5)
     hold = till.post("/v1/holds", {"card": card, "order_ref": "h1", "points": 10})
@@ -71,6 +81,12 @@ def make_world(app: APIFlask) -> World:
     webhook = network.hq("POST", "/v1/webhooks", {"url": A_URL}).json["webhook_id"]
     ping = network.hq("POST", f"/v1/webhooks/{webhook}/ping")
     members = network.hq("GET", "/v1/members").json["members"]
+    staff_keys = (
+        network.add_staff("everyone", "preparer", "approver", "treasurer", "auditor"),
+        network.add_staff("owner", "owner", participant="A"),
+    )
+    network.add_staff("spare", "treasurer")
+    network.add_staff("spare-owner", "owner", participant="B")
     known = {
         "number": [card, other, blocked],
         "card": [card, other, blocked],
@@ -87,7 +103,9 @@ def make_world(app: APIFlask) -> World:
         "url": [A_URL],
         "since": ["2026-01-01T00:00:00Z"],
         "batch_id": [a_card_batch(network), unknown(ids.CARD_BATCH)],
-        "code": ["A", "B", "C"],
+        "code": ["A", "B", "C", "spare", "spare-owner"],
+        "staff": ["spare", "nobody"],
+        "roles": [["preparer", "approver"], ["owner"], ["auditor"]],
         "store": ["A", "B", "C"],
         "participant": ["A", "C"],
         "month": ["2026-01", "2026-02", "2026-03"],
@@ -103,7 +121,7 @@ def make_world(app: APIFlask) -> World:
         "velocity_limits": [{"member": {"day": {"count": 5}}}],
         "events": [list(events(card)), [{**event, "sequence": n} for n, event in enumerate(events(card), 1)]],
     }
-    return World(network, known)
+    return World(network, known, staff_keys)
 
 
 def unknown(prefix: str) -> str:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from apiflask import APIFlask
 from sqlalchemy.exc import IntegrityError
 
 from clearinghouse.ledger.checks import check_ledger
-from tenants.credentials.rules import HQ, SCOPES, TERMINAL, scopes_of
+from tenants.credentials.rules import HQ, READ, SCOPES, SETTLEMENT, STAFF, TERMINAL, scopes_of
 from tenants.credentials.service import create_credential, list_credentials
 from tenants.credentials.tables import Credential
+from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
+from tenants.foundation.errors import Forbidden
+from tenants.staff.rules import OWNER, ROLES
 from tests.conftest import NetworkForTests, Till
 from tests.directory.routes import NOBODYS
 
@@ -28,9 +32,9 @@ EXPECTED = [
     ("POST", "/v1/redemptions", {"terminal": {"redeem"}}),
     ("POST", "/v1/reversals", {"terminal": {"reverse"}}),
     ("POST", "/v1/batches", {"terminal": {"accrue", "redeem", "reverse"}}),
-    ("GET", "/v1/cards/<number>", {"terminal": {"read"}, "hq": {"read"}}),
-    ("GET", "/v1/transfers", {"terminal": {"read"}, "hq": {"read"}}),
-    ("GET", "/v1/stores", {"hq": {"read", "directory"}}),
+    ("GET", "/v1/cards/<number>", {"terminal": {"read"}, "hq": {"read"}, "staff": {"read"}}),
+    ("GET", "/v1/transfers", {"terminal": {"read"}, "hq": {"read"}, "staff": {"read"}}),
+    ("GET", "/v1/stores", {"hq": {"read", "directory"}, "staff": {"read"}}),
     ("POST", "/v1/stores", {"hq": {"directory"}}),
     ("POST", "/v1/cards/<number>/block", {"hq": {"directory"}}),
     ("POST", "/v1/programme/versions", {"hq": {"directory"}}),
@@ -40,8 +44,35 @@ EXPECTED = [
     ("PATCH", "/v1/keys/<key_id>", {"hq": {"keys"}}),
     ("POST", "/v1/keys/<key_id>/rotate", {"hq": {"keys"}}),
     ("POST", "/v1/keys/<key_id>/revoke", {"hq": {"keys"}}),
-    ("GET", "/v1/settlement/windows/<month>", {"hq": {"read", "settlement"}}),
-    ("POST", "/v1/settlement/windows/<month>/close", {"hq": {"settlement"}}),
+    ("GET", "/v1/staff", {"hq": {"keys"}}),
+    ("POST", "/v1/staff", {"hq": {"keys"}}),
+    ("PUT", "/v1/staff/<code>/roles", {"hq": {"keys"}}),
+    ("POST", "/v1/staff/<code>/leave", {"hq": {"keys"}}),
+    (
+        *("GET", "/v1/day-closes"),
+        {"terminal": {"close", "read"}, "hq": {"read", "settlement"}, "staff": {"read"}},
+    ),
+    (
+        *("POST", "/v1/day-closes/<terminal_id>/<business_date>/acceptance"),
+        {"hq": {"settlement"}, "staff": {"prepare"}},
+    ),
+    ("GET", "/v1/settlement/windows/<month>", {"hq": {"read", "settlement"}, "staff": {"read"}}),
+    ("POST", "/v1/settlement/windows/<month>/close", {"hq": {"settlement"}, "staff": {"prepare"}}),
+    ("POST", "/v1/settlement/windows/<month>/documents", {"hq": {"settlement"}, "staff": {"prepare"}}),
+]
+
+
+# Roles, what `authenticated` is told of scopes, and what OpenAPI says then.
+SECURITY = [
+    ([TERMINAL], (), [{TERMINAL: []}]),
+    ([HQ], "read", [{HQ: ["read"]}]),
+    ([HQ, STAFF], ("settlement", "prepare"), [{HQ: ["settlement"]}, {STAFF: ["prepare"]}]),
+    ([HQ, STAFF], ("read", "settlement"), [{HQ: ["read"]}, {HQ: ["settlement"]}, {STAFF: ["read"]}]),
+    (
+        [HQ, STAFF],
+        {HQ: "settlement", STAFF: ("read", "own")},
+        [{HQ: ["settlement"]}, {STAFF: ["read"]}, {STAFF: ["own"]}],
+    ),
 ]
 
 
@@ -67,8 +98,17 @@ def make_key(network: NetworkForTests, role: str, scopes: set[str]) -> str:
     return create_credential(network.tenant_id, role, "test", terminal_id, scopes)[1]
 
 
-def call(network: NetworkForTests, key: str, method: str, path: str, json: Any = None) -> Any:
-    return network.app.test_client().open(path, method=method, json=json, headers={"Authorization": f"Bearer {key}"})
+def keys_lacking(network: NetworkForTests, role: str, scopes: frozenset[str]) -> list[str]:
+    """Keys with everything that one of their role may do but `scopes`; an owner can't be anything else besides."""
+    if role != STAFF:
+        return [make_key(network, role, set(SCOPES[role]) - scopes)]
+    roles = [name for name, given in ROLES.items() if scopes.isdisjoint(given)]
+    return [make_person(network, chosen) for chosen in (set(roles) - {OWNER}, set(roles) & {OWNER}) if chosen]
+
+
+def make_person(network: NetworkForTests, roles: set[str]) -> str:
+    participant = "A" if OWNER in roles else None
+    return network.add_staff(f"p{uuid4().hex}", *roles, participant=participant)
 
 
 def test_every_route_names_a_scope_for_each_role(app: APIFlask) -> None:
@@ -87,32 +127,59 @@ def test_a_route_asks_for_the_scope_of_what_it_does(
     assert {(m, r): allowed for m, r, allowed in routes(app)}[method, rule] == expected
 
 
+@pytest.mark.parametrize(("roles", "scope", "expected"), SECURITY)
+def test_each_role_may_be_asked_for_a_scope_of_its_own(roles: list[str], scope: Any, expected: list[Any]) -> None:
+    view = authenticated(*roles, scope=scope)(lambda principal: None)
+
+    assert view._spec["security"] == expected
+
+
+def test_a_scope_that_is_asked_of_one_role_opens_nothing_to_another(network: NetworkForTests) -> None:
+    view = authenticated(HQ, STAFF, scope={HQ: SETTLEMENT, STAFF: READ})(lambda principal: principal.role)
+
+    def ask(key: str) -> str:
+        with network.app.test_request_context(headers={"Authorization": f"Bearer {key}"}):
+            return view()
+
+    assert ask(make_key(network, HQ, {"settlement"})) == "hq"
+    assert ask(make_person(network, {"auditor"})) == "staff"
+    with pytest.raises(Forbidden, match="lacks the scope settlement: head office can make one"):
+        ask(make_key(network, HQ, {"read"}))
+    with pytest.raises(Forbidden, match="lacks the scope read: it comes with the role preparer or approver or"):
+        ask(make_person(network, {OWNER}))
+
+
+def test_a_view_can_not_ask_for_a_scope_that_the_role_never_has() -> None:
+    with pytest.raises(AssertionError):
+        authenticated(HQ, STAFF, scope="prepare")
+
+
 def test_a_key_with_every_scope_but_the_one_is_refused_on_every_route(
     app: APIFlask, network: NetworkForTests
 ) -> None:
-    keys: dict[tuple[str, frozenset[str]], str] = {}
+    keys: dict[tuple[str, frozenset[str]], list[str]] = {}
     for method, rule, allowed in routes(app):
         for role, scopes in allowed.items():
-            others = frozenset(set(SCOPES[role]) - scopes)
-            if (role, others) not in keys:
-                keys[role, others] = make_key(network, role, set(others))
+            lacking = role, frozenset(scopes)
+            keys[lacking] = keys.get(lacking) or keys_lacking(network, *lacking)
+            for key in keys[lacking]:
+                answer = network.call(key, method, path_of(rule))
 
-            answer = call(network, keys[role, others], method, path_of(rule))
-
-            assert (answer.status_code, answer.json["code"]) == (403, "scope_missing"), (method, rule)
-            assert set(answer.json["scopes"]) >= scopes, (method, rule)
-            assert all(scope in answer.json["detail"] for scope in scopes)
+                assert (answer.status_code, answer.json["code"]) == (403, "scope_missing"), (method, rule)
+                assert set(answer.json["scopes"]) == scopes, (method, rule)
+                assert all(scope in answer.json["detail"] for scope in scopes)
 
 
 def test_one_fitting_scope_is_enough_on_every_route_and_no_other_is(app: APIFlask, network: NetworkForTests) -> None:
-    keys = {(role, scope): make_key(network, role, {scope}) for role in SCOPES for scope in SCOPES[role]}
+    keys = [(r, {scope}, make_key(network, r, {scope})) for r in (TERMINAL, HQ) for scope in SCOPES[r]]
+    keys += [(STAFF, set(given), make_person(network, {name})) for name, given in ROLES.items()]
     for method, rule, allowed in routes(app):
-        for (role, scope), key in keys.items():
+        for role, held, key in keys:
             if role in allowed:
-                answer = call(network, key, method, path_of(rule))
+                answer = network.call(key, method, path_of(rule))
 
                 code = (answer.get_json(silent=True) or {}).get("code")
-                assert (code == "scope_missing") == (scope not in allowed[role]), (method, rule, scope)
+                assert (code == "scope_missing") == held.isdisjoint(allowed[role]), (method, rule, held)
                 assert answer.status_code not in (401, 429, 500), (method, rule, answer.data)
 
 
@@ -169,11 +236,11 @@ def test_a_key_gives_out_no_head_office_scope_that_it_lacks(network: NetworkForT
     strong = network.hq("POST", "/v1/keys", {"label": "strong"}).json
     terminal = ids.show(ids.TERMINAL, network.tills["A"].terminal_id)
 
-    everything = call(network, maker, "POST", "/v1/keys", {"label": "x"})
-    more = call(network, maker, "POST", "/v1/keys", {"label": "x", "scopes": ["read", "settlement"]})
-    rotated = call(network, maker, "POST", f"/v1/keys/{strong['key_id']}/rotate")
-    less = call(network, maker, "POST", "/v1/keys", {"label": "x", "scopes": ["read"]})
-    till = call(network, maker, "POST", f"/v1/terminals/{terminal}/keys")
+    everything = network.call(maker, "POST", "/v1/keys", {"label": "x"})
+    more = network.call(maker, "POST", "/v1/keys", {"label": "x", "scopes": ["read", "settlement"]})
+    rotated = network.call(maker, "POST", f"/v1/keys/{strong['key_id']}/rotate")
+    less = network.call(maker, "POST", "/v1/keys", {"label": "x", "scopes": ["read"]})
+    till = network.call(maker, "POST", f"/v1/terminals/{terminal}/keys")
 
     for refused in (everything, more, rotated):
         assert (refused.status_code, refused.json["code"]) == (403, "scope_missing")
@@ -185,11 +252,16 @@ def test_a_key_gives_out_no_head_office_scope_that_it_lacks(network: NetworkForT
 
 
 @pytest.mark.parametrize(
-    ("role", "scopes"), [(HQ, ["*"]), (HQ, ["accrue"]), (HQ, []), (TERMINAL, ["keys"]), (TERMINAL, ["read", "keys"])]
+    ("role", "scopes"),
+    [
+        *((HQ, ["*"]), (HQ, ["accrue"]), (HQ, []), (TERMINAL, ["keys"]), (TERMINAL, ["read", "keys"])),
+        *((STAFF, ["read"]), (STAFF, ["prepare"]), (STAFF, ["keys"])),
+    ],
 )
 def test_the_database_keeps_no_scope_that_the_role_does_not_have(
     network: NetworkForTests, role: str, scopes: list[str]
 ) -> None:
+    network.add_staff("ana", "preparer")
     key_id = next(key.credential_id for key in list_credentials(network.tenant_id) if key.role == role)
 
     with pytest.raises(IntegrityError, match="credentials_scopes_check"), unit_of_work(network.tenant_id) as session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -59,7 +60,8 @@ def test_a_month_says_how_many_days_are_open_and_closes_all_the_same(
     closed = network.hq("POST", "/v1/settlement/windows/2026-01/close")
 
     assert (closed.status_code, closed.json["day_close_differences"]) == (200, 2)
-    for path in ("", "/positions"):
+    network.propose(date(2026, 1, 1))
+    for path in ("", "/settlement", "/positions"):
         assert network.hq("GET", f"/v1/settlement/windows/2026-01{path}").json["day_close_differences"] == 2
     [listed] = network.hq("GET", "/v1/settlement/windows").json["windows"]
     assert listed["day_close_differences"] == 2

@@ -26,7 +26,6 @@ def test_head_office_sees_how_its_network_is_set_up(network: NetworkForTests) ->
 
     assert shown["network_id"].startswith("net_")
     assert (shown["code"], shown["currency"], shown["time_zone"]) == (network.code, "USD", "UTC")
-    assert (shown["funding_rate"], shown["redemption_rate"]) == ("1", "1")
     assert shown["opened_on"] == "2026-01-01"
 
 
@@ -262,4 +261,5 @@ def test_openapi_describes_every_route_of_the_directory(network: NetworkForTests
     for method, rule in ROUTES:
         documented = paths[rule.replace("<", "{").replace(">", "}")][method.lower()]
         assert documented["summary"]
-        assert {role for requirement in documented["security"] for role in requirement} == {"hq"}
+        roles = {role for requirement in documented["security"] for role in requirement}
+        assert roles == {"hq"} or (method == "GET" and roles == {"hq", "staff"})

@@ -14,6 +14,7 @@ BODIES = {
     "/v1/stores/<code>/terminals": {"code": "2"},
     "/v1/keys/<key_id>": {"rate_limit": 5},
     "/v1/members/<member_id>": {"name": "Ada"},
+    "/v1/staff/<code>/roles": {"roles": ["auditor"]},
 }
 
 
@@ -27,6 +28,8 @@ def values(network: NetworkForTests, card: str) -> dict[str, str]:
     """An id of the network for each parameter of a route."""
     members = network.hq("GET", "/v1/members").json["members"]
     keys = network.hq("GET", "/v1/keys").json["keys"]
+    # Named as the store is: `code` is a parameter of both.
+    network.add_staff("A", "auditor")
     return {
         "code": "A",
         "terminal_id": ids.show(ids.TERMINAL, network.tills["A"].terminal_id),

@@ -34,6 +34,7 @@ MODULES_ELSEWHERE = (
         "clearinghouse/webhooks",
         "tenants/card_batches",
         "tenants/credentials/rules.py",
+        "tenants/staff",
         "tenants/foundation/config.py",
     ),
     *("tenants/foundation/files.py", "tenants/foundation/money.py", "tenants/foundation/months.py"),

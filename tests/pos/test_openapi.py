@@ -63,8 +63,13 @@ def test_operations_name_the_scopes_that_allow_them(document: dict[str, Any]) ->
     paths = document["paths"]
 
     assert paths["/v1/accruals"]["post"]["security"] == [{"terminal": ["accrue"]}]
-    assert paths["/v1/cards/{number}"]["get"]["security"] == [{"terminal": ["read"]}, {"hq": ["read"]}]
-    assert paths["/v1/stores"]["get"]["security"] == [{"hq": ["read"]}, {"hq": ["directory"]}]
+    assert paths["/v1/cards/{number}"]["get"]["security"] == [
+        {"terminal": ["read"]},
+        {"hq": ["read"]},
+        {"staff": ["read"]},
+    ]
+    assert paths["/v1/stores"]["get"]["security"] == [{"hq": ["read"]}, {"hq": ["directory"]}, {"staff": ["read"]}]
+    assert paths["/v1/stores"]["post"]["security"] == [{"hq": ["directory"]}]
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:

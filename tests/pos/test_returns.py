@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from clearinghouse.expiry.service import expire_points
 from clearinghouse.ledger.checks import check_ledger
-from settlement.statements.service import load_settlement
-from settlement.windows.service import close_month
 from tests.conftest import NetworkForTests, Till
 
 
@@ -56,8 +54,7 @@ def test_clamp_leaves_the_member_at_zero_and_the_store_bears_the_rest(
     returned = b.reverse(accrual["transfer_id"], **on("2026-01-07")).json
 
     assert (returned["points"], returned["available"], returned["deficit"]) == (150, 0, 0)
-    close_month(network.tenant_id, date(2026, 1, 1), "test")
-    lines = {line.store_code: line.position for line in load_settlement(network.tenant_id, date(2026, 1, 1)).stores}
+    lines = {line.store_code: line.position for line in network.propose(date(2026, 1, 1)).stores}
     assert (lines["A"].issued, lines["A"].recovered, lines["A"].borne) == (0, 100, 0)
     assert (lines["B"].issued, lines["B"].recovered, lines["B"].borne) == (0, 0, 100)
     assert [lines[code].net for code in "AB"] == [-100, 100]

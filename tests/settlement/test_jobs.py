@@ -11,9 +11,9 @@ from clearinghouse.expiry.jobs import expire_network
 from settlement.serving.jobs import PERIODIC, close_all, expire_all
 from settlement.serving.processes import ForkingWorker
 from settlement.statements.jobs import enqueue_documents, write_statements
-from settlement.statements.service import load_settlement, statement_path
+from settlement.statements.service import statement_path
 from settlement.windows.jobs import close_due_months, next_due_month
-from settlement.windows.service import close_month, cut_off, find_window, publish
+from settlement.windows.service import cut_off, find_window, publish
 from tenants.foundation import clock
 from tenants.foundation.months import add_months, month_of
 from tenants.foundation.queue import job_queue
@@ -34,8 +34,7 @@ def empty_queue(context) -> None:
 
 def test_statements_are_rendered_by_workers(network: NetworkForTests, card: str) -> None:
     network.tills["A"].accrue(card, 10000, occurred_at="2026-01-10T12:00:00Z")
-    close_month(network.tenant_id, JANUARY, "test")
-    document = load_settlement(network.tenant_id, JANUARY)
+    document = network.settle(JANUARY)
 
     job_ids = enqueue_documents(network.tenant_id, document)
     run_queued_jobs()
@@ -46,8 +45,7 @@ def test_statements_are_rendered_by_workers(network: NetworkForTests, card: str)
 
 
 def test_a_rendering_job_that_runs_again_gives_the_same_files(network: NetworkForTests, card: str) -> None:
-    close_month(network.tenant_id, JANUARY, "test")
-    document = load_settlement(network.tenant_id, JANUARY)
+    document = network.settle(JANUARY)
 
     first = write_statements(str(network.tenant_id), "2026-01", ["A", "B"])
     content = statement_path(document, "A").read_bytes()

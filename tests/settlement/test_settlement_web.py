@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from datetime import date
 
 import pytest
 from openpyxl import load_workbook
@@ -9,6 +10,8 @@ from werkzeug.test import TestResponse
 
 from tenants.foundation import clock
 from tests.conftest import NetworkForTests
+
+JANUARY = date(2026, 1, 1)
 
 
 @pytest.fixture
@@ -20,8 +23,36 @@ def closed(network: NetworkForTests, card: str) -> NetworkForTests:
     return network
 
 
-def test_closing_answers_with_totals_identities_and_positions(closed: NetworkForTests) -> None:
-    answer = closed.hq("GET", "/v1/settlement/windows/2026-01").json
+@pytest.fixture
+def proposed(closed: NetworkForTests) -> NetworkForTests:
+    closed.propose(JANUARY)
+    return closed
+
+
+def test_a_closed_month_shows_its_points_its_calendar_and_what_happened(closed: NetworkForTests) -> None:
+    shown = closed.hq("GET", "/v1/settlement/windows/2026-01").json
+
+    assert (shown["state"], shown["issued"], shown["recovered"], shown["closing_outstanding"]) == (
+        "closed",
+        100,
+        30,
+        70,
+    )
+    assert (shown["dispute_until"], shown["collect_on"], shown["pay_on"]) == (
+        "2026-02-10",
+        "2026-02-15",
+        "2026-02-18",
+    )
+    assert all(identity["holds"] for identity in shown["identities"])
+    assert [(c["from_state"], c["to_state"]) for c in shown["changes"]] == [("open", "closed")]
+
+
+def test_a_proposal_answers_with_totals_identities_and_positions(closed: NetworkForTests) -> None:
+    preparer = closed.add_staff("ana", "preparer")
+
+    answer = closed.call(preparer, "POST", "/v1/settlement/windows/2026-01/settlement").json
+
+    assert closed.hq("GET", "/v1/settlement/windows/2026-01/settlement").json == answer
 
     assert (answer["issued"], answer["recovered"], answer["hq_net"], answer["hq_direction"]) == (
         100,
@@ -53,16 +84,16 @@ def download(network: NetworkForTests, path: str) -> TestResponse:
     return answer
 
 
-def test_a_store_statement_is_a_pdf_with_its_amount(closed: NetworkForTests) -> None:
-    answer = download(closed, "/v1/settlement/windows/2026-01/statements/B")
+def test_a_store_statement_is_a_pdf_with_its_amount(proposed: NetworkForTests) -> None:
+    answer = download(proposed, "/v1/settlement/windows/2026-01/statements/B")
 
     assert answer.mimetype == "application/pdf"
     assert "0.30" in PdfReader(io.BytesIO(answer.data)).pages[0].extract_text()
 
 
-def test_exports_are_downloaded_by_name(closed: NetworkForTests) -> None:
-    xlsx = download(closed, "/v1/settlement/windows/2026-01/exports/settlement.xlsx")
-    csv = download(closed, "/v1/settlement/windows/2026-01/exports/positions.csv")
+def test_exports_are_downloaded_by_name(proposed: NetworkForTests) -> None:
+    xlsx = download(proposed, "/v1/settlement/windows/2026-01/exports/settlement.xlsx")
+    csv = download(proposed, "/v1/settlement/windows/2026-01/exports/positions.csv")
 
     assert "Positions" in load_workbook(io.BytesIO(xlsx.data)).sheetnames
     assert csv.text.startswith("store_code,")
@@ -76,15 +107,19 @@ def test_exports_are_downloaded_by_name(closed: NetworkForTests) -> None:
         ("POST", "/v1/settlement/windows/2026-13/close", 422, "invalid_month"),
         ("POST", "/v1/settlement/windows/0000-01/close", 422, "invalid_month"),
         ("GET", "/v1/settlement/windows/2026-02", 404, "window_unknown"),
+        ("GET", "/v1/settlement/windows/2026-02/settlement", 404, "settlement_unknown"),
+        ("GET", "/v1/settlement/windows/2026-01/settlement?version=2", 404, "settlement_unknown"),
+        ("GET", "/v1/settlement/windows/2026-01/settlement/lines?store=X", 404, "store_unknown"),
+        ("POST", "/v1/settlement/windows/2026-01/settlement", 403, "wrong_kind_of_key"),
         ("GET", "/v1/settlement/windows/2026-01/exports/../secrets", 404, "no_such_route"),
         ("GET", "/v1/settlement/windows/2026-01/exports/secrets", 404, "export_unknown"),
         ("GET", "/v1/settlement/windows/2026-01/statements/X", 404, "store_unknown"),
     ],
 )
 def test_what_can_not_be_done_is_refused_with_a_code(
-    closed: NetworkForTests, method: str, path: str, status: int, code: str
+    proposed: NetworkForTests, method: str, path: str, status: int, code: str
 ) -> None:
-    answer = closed.hq(method, path)
+    answer = proposed.hq(method, path)
 
     assert (answer.status_code, answer.json["code"]) == (status, code)
 
@@ -102,3 +137,42 @@ def test_a_terminal_key_can_not_see_settlement(closed: NetworkForTests) -> None:
     answer = closed.tills["A"].call("GET", "/v1/settlement/windows")
 
     assert (answer.status_code, answer.json["code"]) == (403, "wrong_kind_of_key")
+
+
+def test_a_month_goes_from_closed_to_approved_by_two_people(closed: NetworkForTests) -> None:
+    settlement = "/v1/settlement/windows/2026-01/settlement"
+    preparer, approver = closed.add_staff("ana", "preparer", "approver"), closed.add_staff("ben", "approver")
+
+    proposed = closed.call(preparer, "POST", settlement)
+    own = closed.call(preparer, "POST", f"{settlement}/approve")
+    approved = closed.call(approver, "POST", f"{settlement}/approve")
+
+    assert (proposed.status_code, proposed.json["state"], proposed.json["version"]) == (201, "proposed", 1)
+    assert (own.status_code, own.json["code"]) == (403, "four_eyes")
+    assert (approved.status_code, approved.json["state"]) == (200, "approved")
+    again = closed.call(preparer, "POST", settlement)
+    assert (again.status_code, again.json["code"]) == (409, "settlement_approved")
+
+
+def test_a_rejected_proposal_says_why_and_another_follows(closed: NetworkForTests) -> None:
+    settlement = "/v1/settlement/windows/2026-01/settlement"
+    preparer, approver = closed.add_staff("ana", "preparer"), closed.add_staff("ben", "approver")
+    closed.call(preparer, "POST", settlement)
+
+    rejected = closed.call(approver, "POST", f"{settlement}/reject", {"reason": "the rate of B is wrong"})
+    gone = closed.call(approver, "POST", f"{settlement}/approve")
+    anew = closed.call(preparer, "POST", settlement)
+
+    [version] = rejected.json["settlements"]
+    assert (version["state"], version["changes"][-1]["reason"]) == ("rejected", "the rate of B is wrong")
+    assert (gone.status_code, gone.json["code"]) == (404, "settlement_unknown")
+    assert anew.json["version"] == 2
+    assert closed.hq("GET", f"{settlement}?version=1").json["state"] == "rejected"
+
+
+def test_the_lines_of_a_store_say_who_owes_what(proposed: NetworkForTests) -> None:
+    lines = proposed.hq("GET", "/v1/settlement/windows/2026-01/settlement/lines?store=B").json["lines"]
+
+    assert [(line["kind"], line["payer"], line["payee"], line["quantity"], line["amount"]) for line in lines] == [
+        ("redemption", "HQ", "B", 30, 30),
+    ]
