@@ -1,7 +1,10 @@
 """The faces that head office and its people see; `cli.py` hands them to the application."""
 
+from settlement.fees.web import fees
 from settlement.proposals.web import settlements
+from settlement.rates.web import rates
+from settlement.terms.web import terms
 from settlement.valuation.web import valuations
 from settlement.windows.web import settlement
 
-BLUEPRINTS = [settlement, settlements, valuations]
+BLUEPRINTS = [settlement, settlements, rates, fees, terms, valuations]

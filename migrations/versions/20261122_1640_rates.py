@@ -1,4 +1,4 @@
-"""When a store closed, terms that are set again before their month closes, and windows that are postponed.
+"""When a store closed, who ended a rate or fee, terms set again before their month closes, windows postponed.
 
 Revision ID: 20261122_1640_rates
 """
@@ -19,6 +19,16 @@ ALTER TABLE tenants.stores
 GRANT UPDATE (closed_at) ON tenants.stores TO clearinghouse_app;
 """
 
+# Who gave a rate or fee its end after it had been set.
+ENDS = """
+ALTER TABLE {table}
+    ADD COLUMN ended_by text,
+    ADD COLUMN ended_at timestamptz,
+    ADD CONSTRAINT {name}_ended_check
+        CHECK ((ended_by IS NULL) = (ended_at IS NULL) AND (ended_by IS NULL OR valid_until IS NOT NULL));
+GRANT UPDATE (ended_by, ended_at) ON {table} TO clearinghouse_app;
+"""
+
 # Of a month the newest version counts.
 TERMS = """
 ALTER TABLE settlement.terms
@@ -37,6 +47,8 @@ INSERT INTO settlement.transitions (subject, from_state, to_state) VALUES ('wind
 def upgrade() -> None:
     for part in (STORES, TERMS, TRANSITIONS):
         op.execute(part)
+    for name, table in (("rates", "tenants.rates"), ("fees", "settlement.fees")):
+        op.execute(ENDS.format(name=name, table=table))
 
 
 def downgrade() -> None:

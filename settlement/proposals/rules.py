@@ -288,7 +288,7 @@ def on_redemption_lines(month: Month) -> Iterable[Line]:
 
 
 def margin_lines(month: Month, used: Mapping[tuple[UUID, Rate, Rate], int]) -> Iterable[Line]:
-    """`used` is by issuer, its rate, and the rate at which the points were paid for. One line for an issuer's rate."""
+    """`used` is by issuer, its rate, and the rate at which the points were paid for."""
     margins: dict[tuple[UUID, Rate], tuple[int, Decimal]] = {}
     for (issuer_id, own, paid), points in used.items():
         counted, exact = margins.get((issuer_id, own), (0, Decimal(0)))

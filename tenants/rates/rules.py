@@ -53,6 +53,20 @@ class RateBook:
             self.found[key] = next((rate for rate in (*own, *networks) if rate.covers(day)), None)
         return self.found[key]
 
+    def latest(self, participant_id: UUID | None, day: date) -> Rate | None:
+        """The one in force on `day`; if there is none, the last before it, the participant's or the network's."""
+        begun = [
+            rate for whose in {participant_id, None} for rate in self.rates.get(whose, ()) if rate.valid_from <= day
+        ]
+        return self.find(participant_id, day) or max(begun, key=lambda rate: rate.valid_from, default=None)
+
+    def gaps(self) -> list[tuple[date, date | None]]:
+        """First and last day of each break between the network's own rates, and after the last (None: for ever)."""
+        rates = sorted(self.rates.get(None, ()), key=lambda rate: rate.valid_from)
+        firsts = [rate.valid_until + timedelta(days=1) for rate in rates if rate.valid_until is not None]
+        lasts = [*(rate.valid_from - timedelta(days=1) for rate in rates[1:]), None]
+        return [(first, last) for first, last in zip(firsts, lasts, strict=False) if last is None or first <= last]
+
     def first_days(self) -> list[date]:
         """The days on which any rate begins, and those after one ends: between two of them nothing changes."""
         every = [rate for rates in self.rates.values() for rate in rates]
