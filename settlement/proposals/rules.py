@@ -382,7 +382,7 @@ def dispute_lines(month: Month, lines: Iterable[Line]) -> Iterable[Line]:
     left = {key: line.amount for key, line in by_key.items()}
     for dispute in sorted(month.disputes, key=lambda one: (one.state != ACCEPTED, one.dispute_id)):
         line = by_key.get(dispute.line_key)
-        if line is not None:
+        if line is not None and line.payer_id != line.payee_id:
             taken = part_of(left[line.key], dispute.amount)
             left[line.key] -= taken
             yield whole(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -67,7 +68,9 @@ def test_a_day_without_a_rate_is_named(whose: UUID | None, day: str) -> None:
         (BOOK[3:], []),
     ],
 )
-def test_gaps_are_the_days_between_and_after_the_networks_rates(rates: list[Rate], gaps: list[tuple[str, str]]) -> None:
+def test_gaps_are_the_days_between_and_after_the_networks_rates(
+    rates: list[Rate], gaps: list[tuple[str, str]]
+) -> None:
     found = [(first.isoformat(), last and last.isoformat()) for first, last in RateBook(rates).gaps()]
 
     assert found == gaps
@@ -89,7 +92,7 @@ def test_ranges_hold_the_days_and_have_a_break_between_them(days: set[date]) -> 
 
     inside = {date.fromordinal(n) for first, last in ranges for n in range(first.toordinal(), last.toordinal() + 1)}
     assert inside == days
-    assert all(b[0].toordinal() - a[1].toordinal() > 1 for a, b in zip(ranges, ranges[1:], strict=False))
+    assert all(b[0].toordinal() - a[1].toordinal() > 1 for a, b in pairwise(ranges))
 
 
 spans = st.tuples(st.integers(0, 12), st.one_of(st.none(), st.integers(0, 12))).filter(
@@ -98,7 +101,9 @@ spans = st.tuples(st.integers(0, 12), st.one_of(st.none(), st.integers(0, 12))).
 
 
 @given(spans, spans)
-def test_two_spans_overlap_when_they_share_a_day(first: tuple[int, int | None], other: tuple[int, int | None]) -> None:
+def test_two_spans_overlap_when_they_share_a_day(
+    first: tuple[int, int | None], other: tuple[int, int | None]
+) -> None:
     def day(number: int | None) -> date | None:
         return None if number is None else date(2026, 1, 1 + number)
 

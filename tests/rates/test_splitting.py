@@ -46,5 +46,8 @@ def test_parts_sum_to_the_total_each_within_one_of_its_share(total: int, weights
     shares = split_largest_remainder(total, weights)
 
     assert sum(shares) == total
-    assert all(abs(share * sum(weights) - total * weight) < sum(weights) for share, weight in zip(shares, weights, strict=True))
+    assert all(
+        abs(share * sum(weights) - total * weight) < sum(weights)
+        for share, weight in zip(shares, weights, strict=True)
+    )
     assert split_largest_remainder(-total, weights) == [-share for share in shares]
