@@ -50,6 +50,8 @@ COMMANDS = {
     "terms": "settlement.terms.commands:terms",
     "window": "settlement.windows.commands:window",
     "settlement": "settlement.proposals.commands:settlement",
+    "adjustment": "settlement.adjustments.commands:adjustment",
+    "dispute": "settlement.disputes.commands:dispute",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
 }

@@ -16,7 +16,8 @@ from settlement.netting.rules import StoreDay
 from tenants.foundation.database import Unit
 
 # The planner takes the cost of handing a row from one process to another for high, and would sum a month with one.
-IN_PARALLEL = text("SET LOCAL parallel_tuple_cost = 0.001")
+# The matrix of a thousand stores is summed in 110 MB; with less it goes through files.
+IN_PARALLEL = text("SET LOCAL parallel_tuple_cost = 0.001; SET LOCAL work_mem = '128MB'")
 
 # Which store a posting belongs to: the store whose account it touches, else the funder of the points. An issuing
 # account gives points; the other two take them. What a store bears can stand beside another store's account, so that
@@ -61,6 +62,7 @@ MAKE_FLOWS = text(f"CREATE TEMPORARY TABLE new_flows ON COMMIT DROP AS {FLOWS.te
 KEEP_FLOWS = text("""
     INSERT INTO settlement.flows (tenant_id, month, funder_id, redeeming_store_id, points)
     SELECT tenants.current_tenant(), :month, funder_id, redeeming_store_id, points FROM new_flows WHERE points <> 0
+    ORDER BY funder_id, redeeming_store_id  -- As the primary key is ordered: half the time.
 """)
 RECOVERED_BY_FLOWS = text("""
     SELECT redeeming_store_id, sum(points)::bigint FROM settlement.flows WHERE month = :month GROUP BY 1

@@ -383,7 +383,7 @@ def dispute_lines(month: Month, lines: Iterable[Line]) -> Iterable[Line]:
     for dispute in sorted(month.disputes, key=lambda one: (one.state != ACCEPTED, one.dispute_id)):
         line = by_key.get(dispute.line_key)
         if line is not None and line.payer_id != line.payee_id:
-            taken = part_of(left[line.key], dispute.amount)
+            taken = part_of(dispute.amount, left[line.key])
             left[line.key] -= taken
             yield whole(
                 DISPUTE_ACCEPTED if dispute.state == ACCEPTED else DISPUTED,
@@ -396,9 +396,9 @@ def dispute_lines(month: Month, lines: Iterable[Line]) -> Iterable[Line]:
             )
 
 
-def part_of(left: int, wanted: int) -> int:
-    """As much of `wanted` as `left` has in the same direction."""
-    return max(min(left, wanted), 0) if wanted > 0 else min(max(left, wanted), 0)
+def part_of(amount: int, left: int) -> int:
+    """As much of `amount` as there is in `left`: nothing where the one is positive and the other negative."""
+    return max(0, min(amount, left)) if left > 0 else min(0, max(amount, left))
 
 
 def carried_lines(month: Month, lines: Iterable[Line]) -> list[Line]:

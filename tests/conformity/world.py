@@ -12,11 +12,14 @@ from typing import Any
 from apiflask import APIFlask
 from schemathesis import Case
 
+from settlement.proposals.rules import FUNDING
 from tenants.credentials.rules import HQ, OWN, STAFF, TERMINAL
 from tenants.credentials.service import create_credential
 from tenants.foundation import clock, ids
 from tenants.foundation.months import parse_month
+from tenants.stores.service import HEAD_OFFICE
 from tests.conftest import NetworkForTests, new_network
+from tests.disputes.month import FEBRUARY, Month, shown
 
 TOKEN = "tok_of_a_card"
 # Nobody calls it: no worker runs.
@@ -72,7 +75,8 @@ def make_world(app: APIFlask) -> World:
     card, other, blocked = (network.add_card() for _ in range(3))
     sale = till.accrue(card, 100_000, occurred_at="2026-01-10T12:00:00Z")
     network.settle(parse_month("2026-01"))
-    network.propose(parse_month("2026-02"))
+    till.accrue(card, 100_000, occurred_at="2026-02-10T12:00:00Z")
+    network.propose(FEBRUARY)
     till.accrue(card, 100_000)
     redemption = till.redeem(card, 5)
     hold = till.post("/v1/holds", {"card": card, "order_ref": "h1", "points": 10})
@@ -87,6 +91,7 @@ def make_world(app: APIFlask) -> World:
     )
     network.add_staff("spare", "treasurer")
     network.add_staff("spare-owner", "owner", participant="B")
+    line_key, dispute_id = a_dispute(network)
     known = {
         "number": [card, other, blocked],
         "card": [card, other, blocked],
@@ -111,6 +116,11 @@ def make_world(app: APIFlask) -> World:
         "month": ["2026-01", "2026-02", "2026-03"],
         "name": ["settlement.xlsx", "positions.csv", "flows.csv"],
         "business_date": ["2026-01-10", clock.now().date().isoformat()],
+        "origin_month": ["2026-01", "2026-03", "2027-01"],
+        "payer": ["A", "HQ"],
+        "payee": ["B", "HQ"],
+        "line": [line_key],
+        "dispute_id": [dispute_id, unknown(ids.DISPUTE)],
         "currency": ["USD"],
         "occurred_at": ["2026-02-01T10:00:00Z", clock.now().isoformat()],
         "effective_from": [(clock.now() + timedelta(days=1)).isoformat()],
@@ -126,6 +136,14 @@ def make_world(app: APIFlask) -> World:
 
 def unknown(prefix: str) -> str:
     return ids.show(prefix, ids.new_id())
+
+
+def a_dispute(network: NetworkForTests) -> tuple[str, str]:
+    """Of February, which can be disputed: the key of a line, and the id of a dispute of a part of it."""
+    month = Month(network)
+    month.let_dispute_until(3, FEBRUARY)
+    line = month.line(FUNDING, "A", HEAD_OFFICE, FEBRUARY)
+    return line.key, shown(month.dispute(line, amount=1, month=FEBRUARY))
 
 
 def spare_keys(network: NetworkForTests) -> Iterator[str]:

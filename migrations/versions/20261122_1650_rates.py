@@ -1,12 +1,12 @@
 """When a store closed, who ended a rate or fee, terms set again before their month closes, windows postponed.
 
-Revision ID: 20261122_1640_rates
+Revision ID: 20261122_1650_rates
 """
 
 from alembic import op
 
-revision = "20261122_1640_rates"
-down_revision = "20261122_1630"
+revision = "20261122_1650_rates"
+down_revision = "20261122_1640"
 branch_labels = None
 depends_on = None
 
