@@ -5,13 +5,16 @@ from settlement.adjustments.web import adjustments
 from settlement.authenticity.web import authenticity
 from settlement.checks.web import checks
 from settlement.disputes.web import disputes
+from settlement.fees.web import fees
 from settlement.owners.web import own
 from settlement.payments.web import payments
 from settlement.proofs.web import proofs
 from settlement.proposals.web import settlements
+from settlement.rates.web import rates
 from settlement.reports.web import reports
 from settlement.seals.web import seals
 from settlement.statements.web import statements
+from settlement.terms.web import terms
 from settlement.valuation.web import valuations
 from settlement.windows.web import settlement
 
@@ -22,12 +25,15 @@ BLUEPRINTS = [
     authenticity,
     checks,
     disputes,
+    fees,
     journals,
     own,
     payments,
     proofs,
+    rates,
     reports,
     seals,
     statements,
+    terms,
     valuations,
 ]

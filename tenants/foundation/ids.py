@@ -39,6 +39,8 @@ BANK_ACCOUNT = "bac"
 LEG = "leg"
 PAYMENT_FILE = "pay"
 BANK_FILE = "bnk"
+RATE = "rat"
+FEE = "fee"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)

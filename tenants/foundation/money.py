@@ -40,21 +40,19 @@ def round_half_even(amount: Decimal) -> int:
 
 
 def split_largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
-    """`total` in whole parts that sum to it, in proportion to `weights`; ties go to the first.
+    """`total` in whole parts by `weights` (none negative), which sum to it exactly.
 
-    Raises `ValueError` when there is something to split and the weights sum to zero.
+    Each part is rounded down, towards zero of a negative total, and what is left goes one each to the largest
+    remainders, of equal ones to the lowest index. Without any weight there is nothing to split by: `ValueError`.
     """
-    weight = sum(weights)
-    if total == 0:
-        return [0] * len(weights)
-    if weight == 0:
-        raise ValueError("weights that sum to zero split nothing")
-    parts = [total * each // weight for each in weights]
-    remainders = [total * each % weight * (1 if weight > 0 else -1) for each in weights]
-    left = total - sum(parts)
-    for index in sorted(range(len(weights)), key=lambda index: -remainders[index])[:left]:
-        parts[index] += 1
-    return parts
+    if min(weights, default=0) < 0 or (total and not sum(weights)):
+        raise ValueError(f"{total} can't be split by {list(weights)}")
+    whole = max(sum(weights), 1)
+    parts = [divmod(abs(total) * weight, whole) for weight in weights]
+    left = abs(total) - sum(part for part, _ in parts)
+    largest = set(sorted(range(len(parts)), key=lambda index: -parts[index][1])[:left])
+    shares = [part + (index in largest) for index, (part, _) in enumerate(parts)]
+    return shares if total >= 0 else [-share for share in shares]
 
 
 def show_money(minor: int, currency: str) -> str:

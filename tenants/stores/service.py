@@ -134,4 +134,8 @@ def close_store(tenant_id: UUID, code: str) -> None:
     """
     store = find_store(tenant_id, code)
     with unit_of_work(tenant_id) as session:
-        session.execute(update(Store).where(Store.store_id == store.store_id).values(status=CLOSED))
+        session.execute(
+            update(Store)
+            .where(Store.store_id == store.store_id, Store.status != CLOSED)
+            .values(status=CLOSED, closed_at=clock.now())
+        )

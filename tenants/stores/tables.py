@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
-from tenants.foundation.columns import Key, Moment, Words
+from tenants.foundation.columns import Key, Moment, OptionalMoment, Words
 from tenants.foundation.database import Base
 
 
@@ -46,3 +46,4 @@ class Store(Base):
     name: Mapped[Words]
     status: Mapped[Words]
     created_at: Mapped[Moment]
+    closed_at: Mapped[OptionalMoment]

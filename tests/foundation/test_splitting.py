@@ -1,3 +1,5 @@
+"""A total is split by largest remainder, ties to the lowest index."""
+
 from __future__ import annotations
 
 import pytest
@@ -6,41 +8,46 @@ from hypothesis import strategies as st
 
 from tenants.foundation.money import split_largest_remainder
 
+# electowiki, "Hamilton method": the US House of 1790's fifteen states, 60 seats.
+HAMILTON_WEIGHTS = [
+    *(630560, 475327, 432879, 353523, 331589, 278514, 236841, 206236),
+    *(179570, 141822, 85533, 70835, 68705, 68446, 55540),
+]
+HAMILTON_SHARES = [11, 8, 7, 6, 6, 5, 4, 3, 3, 2, 1, 1, 1, 1, 1]
 
-@pytest.mark.parametrize(
-    ("total", "weights", "parts"),
-    [
-        (10, [1, 1, 1], [4, 3, 3]),
-        (11, [1, 1, 1], [4, 4, 3]),
-        (100, [3, 3, 1], [43, 43, 14]),
-        (1, [1, 2, 3], [0, 0, 1]),
-        (-10, [1, 1, 1], [-3, -3, -4]),
-        (7, [0, 5, 0], [0, 7, 0]),
-        (0, [0, 0], [0, 0]),
-        (0, [], []),
-        (5, [-1, -1], [3, 2]),
-        (10**20, [10**18, 1], [10**20 - 100, 100]),
-    ],
-)
-def test_the_largest_remainders_are_rounded_up_and_ties_go_to_the_first(
-    total: int, weights: list[int], parts: list[int]
-) -> None:
-    assert split_largest_remainder(total, weights) == parts
-
-
-def test_nothing_to_split_by_is_an_error() -> None:
-    with pytest.raises(ValueError, match="sum to zero"):
-        split_largest_remainder(1, [2, -2])
+CASES = [
+    (60, HAMILTON_WEIGHTS, HAMILTON_SHARES),
+    (100, [1, 1, 1], [34, 33, 33]),
+    (-100, [1, 1, 1], [-34, -33, -33]),
+    (1, [1, 1], [1, 0]),
+    (-1, [1, 1], [-1, 0]),
+    (2, [1, 1, 1], [1, 1, 0]),
+    (5, [0, 3, 0, 2], [0, 3, 0, 2]),
+    (1, [0, 0, 7], [0, 0, 1]),
+    (0, [0, 0], [0, 0]),
+    (0, [], []),
+    (10**30, [1, 2], [333333333333333333333333333333, 666666666666666666666666666667]),
+]
 
 
-@given(total=st.integers(-(10**15), 10**15), weights=st.lists(st.integers(0, 10**9), min_size=1, max_size=50))
-def test_parts_sum_to_the_total_and_are_less_than_one_off(total: int, weights: list[int]) -> None:
-    if sum(weights) == 0:
-        return
+@pytest.mark.parametrize(("total", "weights", "shares"), CASES)
+def test_the_largest_remainders_get_what_is_left(total: int, weights: list[int], shares: list[int]) -> None:
+    assert split_largest_remainder(total, weights) == shares
 
-    parts = split_largest_remainder(total, weights)
 
-    assert sum(parts) == total
+@pytest.mark.parametrize(("total", "weights"), [(1, []), (1, [0, 0]), (0, [1, -1]), (5, [3, -1])])
+def test_what_can_not_be_split_is_refused(total: int, weights: list[int]) -> None:
+    with pytest.raises(ValueError, match="can't be split"):
+        split_largest_remainder(total, weights)
+
+
+@given(st.integers(-(10**12), 10**12), st.lists(st.integers(0, 10**9), min_size=1, max_size=20).filter(any))
+def test_parts_sum_to_the_total_each_within_one_of_its_share(total: int, weights: list[int]) -> None:
+    shares = split_largest_remainder(total, weights)
+
+    assert sum(shares) == total
     assert all(
-        abs(part * sum(weights) - total * each) < sum(weights) for part, each in zip(parts, weights, strict=True)
+        abs(share * sum(weights) - total * weight) < sum(weights)
+        for share, weight in zip(shares, weights, strict=True)
     )
+    assert split_largest_remainder(-total, weights) == [-share for share in shares]
