@@ -47,6 +47,8 @@ COMMANDS = {
     "expire": "clearinghouse.expiry.commands:expire",
     "window": "settlement.windows.commands:window",
     "settlement": "settlement.proposals.commands:settlement",
+    "exposure": "settlement.exposure.commands:exposure",
+    "deposit": "settlement.deposits.commands:deposit",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
 }

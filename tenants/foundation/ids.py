@@ -33,6 +33,8 @@ EVENT = "evt"
 HOLD = "hld"
 CARD_BATCH = "cbt"
 CARD_CHANGE = "chg"
+LEG = "leg"
+DEPOSIT = "dep"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)
