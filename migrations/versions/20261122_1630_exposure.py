@@ -114,9 +114,9 @@ CREATE TABLE settlement.deposits (
     CONSTRAINT deposits_kind_check CHECK (
         CASE kind WHEN 'lodged' THEN amount > 0 WHEN 'returned' THEN amount < 0 WHEN 'used' THEN amount < 0
         ELSE false END),
-    CONSTRAINT deposits_balance_check CHECK (
+    CONSTRAINT deposits_sum_check CHECK (
         balance = balance_before + amount AND (sequence > 1 OR balance_before = 0)),
-    CONSTRAINT deposits_reference_check CHECK (
+    CONSTRAINT deposits_origin_check CHECK (
         (kind = 'used') = (leg_id IS NOT NULL) AND (kind = 'used') = (reference IS NULL))
 );
 """

@@ -64,8 +64,8 @@ def check_not_booked(session: Unit, store_id: UUID, kind: str, reference: str) -
 def use_deposit(tenant_id: UUID, leg_id: UUID, actor: Actor) -> tuple[DepositRow, str]:
     """Cover a failed leg that a store remits, as a whole: it becomes confirmed, and no other leg changes.
 
-    With the store's code. Raises `NotFound` for an unknown leg, `Conflict` for one that has not failed or is more than
-    what is lodged.
+    With the store's code. Raises `NotFound` for an unknown leg, `Conflict` for one that has not failed or is more
+    than what is lodged.
     """
     with unit_of_work(tenant_id) as session:
         lock_window(session, month_of_leg(session, leg_id))

@@ -9,6 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import exists, func, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from clearinghouse.ledger.queries import first_open_month
 from settlement.exposure.rules import BLOCK, Exposure, level_of
@@ -121,7 +122,7 @@ def policy_now(session: Unit) -> str:
 
 def caps_now(session: Unit) -> dict[UUID, int | None]:
     """By store, of every store that has or had one."""
-    newest = select(CapRow).distinct(CapRow.store_id).order_by(CapRow.store_id, CapRow.version.desc())
+    newest = select(CapRow).ext(distinct_on(CapRow.store_id)).order_by(CapRow.store_id, CapRow.version.desc())
     return {row.store_id: row.cap for row in session.scalars(newest)}
 
 
