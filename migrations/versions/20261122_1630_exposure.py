@@ -20,18 +20,21 @@ ALTER TABLE tenants.stores
     ADD COLUMN issuing text NOT NULL DEFAULT 'allowed' CHECK (issuing IN ('allowed', 'blocked', 'hq_funded'));
 """
 
-# Sums of postings by store and business date: of those with ids below `below`, which are not read again for a while.
+# Sums of postings with ids below `below`, by the UTC day on which their ids were made (stretch), store and business
+# date. Stretches before `finished` are not summed again.
 ROLLUP = """
 CREATE TABLE settlement.rollup_months (
     tenant_id uuid NOT NULL REFERENCES tenants.networks,
     month date NOT NULL CHECK (extract(day FROM month) = 1),
     below uuid NOT NULL,
-    made_at timestamptz NOT NULL,
+    finished date NOT NULL,
+    made_at timestamptz,
     PRIMARY KEY (tenant_id, month)
 );
 CREATE TABLE settlement.rollup_days (
     tenant_id uuid NOT NULL REFERENCES tenants.networks,
     month date NOT NULL,
+    stretch date NOT NULL,
     store_id uuid NOT NULL,
     day date NOT NULL,
     issued bigint NOT NULL,
@@ -40,7 +43,7 @@ CREATE TABLE settlement.rollup_days (
     recovered bigint NOT NULL,
     used bigint NOT NULL,
     outstanding bigint NOT NULL,
-    PRIMARY KEY (tenant_id, month, store_id, day)
+    PRIMARY KEY (tenant_id, month, stretch, store_id, day)
 );
 """
 
@@ -124,7 +127,7 @@ CREATE TABLE settlement.deposits (
 GRANTS = """
 GRANT SELECT, INSERT ON settlement.rollup_months, settlement.rollup_days, settlement.exposure_caps,
     settlement.exposure_policies, settlement.exposures, settlement.deposits TO clearinghouse_app;
-GRANT UPDATE (below, made_at) ON settlement.rollup_months TO clearinghouse_app;
+GRANT UPDATE (below, finished, made_at) ON settlement.rollup_months TO clearinghouse_app;
 GRANT UPDATE (issued, borne, made_good, recovered, used, outstanding) ON settlement.rollup_days TO clearinghouse_app;
 GRANT UPDATE (as_of, receivable, unsettled, outstanding, deposit, exposure, cap, level) ON settlement.exposures
     TO clearinghouse_app;

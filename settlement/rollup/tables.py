@@ -6,12 +6,16 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.foundation.columns import Key, Moment, MonthKey, Points
+from tenants.foundation.columns import Day, Key, MonthKey, OptionalMoment, Points
 from tenants.foundation.database import Base
 
 
 class RollupMonth(Base):
-    """Of this month's postings those with ids below `below` were in the sums when they were made."""
+    """Of this month's postings the sums hold those with ids below `below`.
+
+    Stretches before the day `finished` are not summed again. `made_at` is when all others were, None until they have
+    been once.
+    """
 
     __tablename__ = "rollup_months"
     __table_args__ = (
@@ -22,11 +26,13 @@ class RollupMonth(Base):
     tenant_id: Mapped[Key]
     month: Mapped[MonthKey]
     below: Mapped[UUID]
-    made_at: Mapped[Moment]
+    finished: Mapped[Day]
+    made_at: Mapped[OptionalMoment]
 
 
 class RollupDay(Base):
-    """A store's points of a settlement month and business date, of the postings that the month's sums hold.
+    """A store's points of a settlement month and business date, of the postings whose ids were made on one UTC day
+    (`stretch`) and that the month's sums hold.
 
     `issued`, `borne`, `recovered` as in `settlement.netting.rules.StoreDay`. `used` are points that this store had
     issued and any store recovered, `outstanding` is by how much points grew that it had issued and members hold, and
@@ -41,6 +47,7 @@ class RollupDay(Base):
 
     tenant_id: Mapped[Key]
     month: Mapped[MonthKey]
+    stretch: Mapped[date] = mapped_column(primary_key=True)
     store_id: Mapped[Key]
     day: Mapped[date] = mapped_column(primary_key=True)
     issued: Mapped[Points]

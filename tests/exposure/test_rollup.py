@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, create_engine, func, select, text
@@ -21,8 +22,18 @@ from clearinghouse.ledger.service import Grant
 from settlement.exposure.service import get_exposure, update_exposures
 from settlement.netting.queries import flows, points_by_day
 from settlement.rollup.queries import store_periods
-from settlement.rollup.rules import ABOVE_ALL, KEPT_FOR, OVERLAP, is_stale
-from settlement.rollup.service import keep_months
+from settlement.rollup.rules import (
+    ABOVE_ALL,
+    BELOW_ALL,
+    KEPT_FOR,
+    OVERLAP,
+    day_made,
+    end_of_stretch,
+    finished_after,
+    first_id_of,
+    is_stale,
+)
+from settlement.rollup.service import keep_months, keep_stretch
 from settlement.rollup.tables import RollupDay, RollupMonth
 from tenants.foundation import clock, ids
 from tenants.foundation.config import Settings
@@ -265,6 +276,69 @@ def test_the_sums_know_every_way_that_points_go(make_network: Any, policy: str) 
     assert fresh["borne"]
 
 
+def test_only_todays_and_yesterdays_stretch_are_summed_again(network: NetworkForTests, till: Till, slow: Any) -> None:
+    now = clock.now()
+    for number, days_ago in enumerate((6, 4, 3, 2, 1)):
+        made_at = now - timedelta(days=days_ago)
+        with slow(network, accrual_of(till, network.add_card(), 10 + number, made_at)) as connection:
+            connection.commit()
+    months = [now_month()]
+
+    first = keep_months(network.tenant_id, months, now)
+    soon = keep_months(network.tenant_id, months, now + KEPT_FOR / 2)
+    again = keep_months(network.tenant_id, months, now + KEPT_FOR)
+    day_after = keep_months(network.tenant_id, months, now + KEPT_FOR + timedelta(days=1))
+
+    # The one of two days ago is finished the first time that it is summed.
+    assert (first, soon, again, day_after) == (5, 0, 1, 1)
+    assert keep_months(network.tenant_id, months, now + timedelta(days=3)) == 0
+    assert keep_months(network.tenant_id, months, now, anew=True) == 5
+    with unit_of_work(network.tenant_id) as session:
+        stretches = session.scalars(select(RollupDay.stretch).distinct().order_by(RollupDay.stretch)).all()
+    assert stretches == [(now - timedelta(days=days_ago)).date() for days_ago in (6, 4, 3, 2, 1)]
+    assert summed(network, months) == recomputed(network, months)
+
+
+def test_sums_that_were_interrupted_go_on_and_count_nothing_twice(
+    network: NetworkForTests, till: Till, slow: Any
+) -> None:
+    now = clock.now()
+    for number, days_ago in enumerate((5, 4, 1)):
+        made_at = now - timedelta(days=days_ago)
+        with slow(network, accrual_of(till, network.add_card(), 10 + number, made_at)) as connection:
+            connection.commit()
+    month = now_month()
+    reach = ids.lowest_id_at(now - OVERLAP)
+
+    after_each = []
+    since: UUID | None = BELOW_ALL
+    while since is not None:
+        since = keep_stretch(network.tenant_id, month, since, reach, now)
+        after_each.append(summed(network, [month]) == recomputed(network, [month]))
+    # Somebody who began earlier, and so reaches less far, takes nothing back.
+    keep_stretch(network.tenant_id, month, first_id_of(now.date() - timedelta(days=1)), BELOW_ALL, now)
+
+    assert after_each == [True] * 4
+    assert summed(network, [month]) == recomputed(network, [month])
+
+
+def test_two_who_sum_at_once_come_to_the_same(network: NetworkForTests, card: str) -> None:
+    cap(network, "A", 10**9)
+    for till in network.tills.values():
+        till.accrue(card, 10_000)
+    later = clock.now() + OVERLAP
+
+    def keep(number: int) -> int:
+        with network.app.app_context():
+            return keep_months(network.tenant_id, [now_month()], later + timedelta(seconds=number), anew=True)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(keep, (4, 3, 2, 1))) == [1] * 4
+
+    assert summed(network, [now_month()]) == recomputed(network, [now_month()])
+    assert kept_rows(network) == 3
+
+
 def test_a_closed_month_is_summed_once_and_for_all(network: NetworkForTests, till: Till, card: str) -> None:
     cap(network, "A", 10_000)
     till.accrue(card, 20_000, occurred_at=IN_JANUARY)
@@ -286,11 +360,11 @@ MOMENT = datetime(2026, 1, 10, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("is_open", "below", "minutes_ago", "stale"),
     [
-        (True, None, None, True),
+        (True, BELOW_ALL, None, True),
         (True, ids.lowest_id_at(MOMENT), 0, False),
         (True, ids.lowest_id_at(MOMENT), 59, False),
         (True, ids.lowest_id_at(MOMENT), 60, True),
-        (False, None, None, True),
+        (False, BELOW_ALL, None, True),
         (False, ids.lowest_id_at(MOMENT), 0, True),
         (False, ABOVE_ALL, 10**6, False),
     ],
@@ -301,3 +375,34 @@ def test_sums_are_made_anew_every_hour_until_the_month_is_closed(
     made_at = None if minutes_ago is None else MOMENT - timedelta(minutes=minutes_ago)
 
     assert is_stale(is_open, below, made_at, MOMENT) == stale
+
+
+def test_a_stretch_is_a_utc_day_of_ids() -> None:
+    first = first_id_of(MOMENT.date())
+
+    assert [day_made(UUID(int=first.int + change)) for change in (-1, 0)] == [date(2026, 1, 9), date(2026, 1, 10)]
+    assert day_made(ids.lowest_id_at(MOMENT)) == day_made(UUID(int=first_id_of(date(2026, 1, 11)).int - 1))
+    assert (first_id_of(date(1970, 1, 1)), day_made(BELOW_ALL)) == (BELOW_ALL, date(1970, 1, 1))
+
+
+NOON, ONE = ids.lowest_id_at(MOMENT), ids.lowest_id_at(MOMENT + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("stretch", "reach", "below", "end"),
+    [
+        (9, NOON, BELOW_ALL, first_id_of(date(2026, 1, 10))),
+        (10, NOON, BELOW_ALL, NOON),
+        (10, ONE, NOON, ONE),
+        (10, NOON, ONE, ONE),
+        (10, ABOVE_ALL, ONE, first_id_of(date(2026, 1, 11))),
+        (10, NOON, ABOVE_ALL, first_id_of(date(2026, 1, 11))),
+    ],
+)
+def test_a_stretch_is_never_summed_less_far_than_before(stretch: int, reach: UUID, below: UUID, end: UUID) -> None:
+    assert end_of_stretch(date(2026, 1, stretch), reach, below) == end
+
+
+@pytest.mark.parametrize(("stretch", "finished"), [(7, 8), (8, 9), (9, 9), (10, 9), (12, 9)])
+def test_today_and_yesterday_are_not_finished(stretch: int, finished: int) -> None:
+    assert finished_after(date(2026, 1, stretch), MOMENT) == date(2026, 1, finished)
