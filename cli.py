@@ -56,6 +56,8 @@ COMMANDS = {
     "payments": "settlement.payments.commands:payments",
     "journal": "settlement.accounting.commands:journal",
     "report": "settlement.reports.commands:report",
+    "exposure": "settlement.exposure.commands:exposure",
+    "deposit": "settlement.deposits.commands:deposit",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
 }

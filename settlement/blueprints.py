@@ -4,7 +4,9 @@ from settlement.accounting.web import journals
 from settlement.adjustments.web import adjustments
 from settlement.authenticity.web import authenticity
 from settlement.checks.web import checks
+from settlement.deposits.web import deposits
 from settlement.disputes.web import disputes
+from settlement.exposure.web import exposures
 from settlement.fees.web import fees
 from settlement.owners.web import own
 from settlement.payments.web import payments
@@ -24,7 +26,9 @@ BLUEPRINTS = [
     adjustments,
     authenticity,
     checks,
+    deposits,
     disputes,
+    exposures,
     fees,
     journals,
     own,

@@ -41,6 +41,7 @@ PAYMENT_FILE = "pay"
 BANK_FILE = "bnk"
 RATE = "rat"
 FEE = "fee"
+DEPOSIT = "dep"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)
