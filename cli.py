@@ -48,6 +48,8 @@ COMMANDS = {
     "expire": "clearinghouse.expiry.commands:expire",
     "window": "settlement.windows.commands:window",
     "settlement": "settlement.proposals.commands:settlement",
+    "adjustment": "settlement.adjustments.commands:adjustment",
+    "dispute": "settlement.disputes.commands:dispute",
     "payments": "settlement.payments.commands:payments",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
-from tenants.foundation.columns import Day, Key, MinorUnits, Moment, OptionalKey, Words
+from tenants.foundation.columns import Day, Key, MinorUnits, Moment, OptionalKey, OptionalWords, Words
 from tenants.foundation.database import Base
 
 
@@ -20,6 +20,8 @@ class AdjustmentRow(Base):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id"], ["tenants.networks.tenant_id"]),
         UniqueConstraint("tenant_id", "reference"),
+        UniqueConstraint("tenant_id", "made_by", "idempotency_key"),
+        Index("adjustments_month_idx", "tenant_id", "settlement_month"),
         {"schema": "settlement"},
     )
 
@@ -35,3 +37,4 @@ class AdjustmentRow(Base):
     reference: Mapped[OptionalKey]
     made_by: Mapped[Words]
     made_at: Mapped[Moment]
+    idempotency_key: Mapped[OptionalWords]

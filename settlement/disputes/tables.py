@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from settlement.states.tables import Stateful, reached
-from tenants.foundation.columns import Day, Key, MinorUnits, Moment, Words
+from tenants.foundation.columns import Day, Key, MinorUnits, Moment, OptionalWords, Words
 from tenants.foundation.database import Base
 
 
@@ -22,6 +22,8 @@ class DisputeRow(Stateful, Base):
         ForeignKeyConstraint(["tenant_id", "store_id"], ["tenants.stores.tenant_id", "tenants.stores.store_id"]),
         ForeignKeyConstraint(["tenant_id", "opened_by"], ["tenants.staff.tenant_id", "tenants.staff.staff_id"]),
         reached("dispute_id"),
+        UniqueConstraint("tenant_id", "opened_by", "idempotency_key"),
+        Index("disputes_month_idx", "tenant_id", "month"),
         {"schema": "settlement"},
     )
 
@@ -33,3 +35,4 @@ class DisputeRow(Stateful, Base):
     reason: Mapped[Words]
     opened_by: Mapped[UUID]
     opened_at: Mapped[Moment]
+    idempotency_key: Mapped[OptionalWords]

@@ -66,8 +66,8 @@ ACTIVITY = text("""
 JOINS_EARLY_AT_MOST = timedelta(days=2)
 
 
-def month_of_settlement(session: Unit, tenant_id: UUID, month: date, at: datetime | None = None) -> Month:
-    """All that `month`'s lines are made of: as it is now, or with the disputes as they were `at` a moment."""
+def month_of_settlement(session: Unit, tenant_id: UUID, month: date, approved: Settlement | None = None) -> Month:
+    """All that `month`'s lines are made of: as it is now, or as it was when `approved` was approved."""
     terms = terms_of(session, month)
     rates = rate_book(session)
     fees = fees_in_use(session)
@@ -86,7 +86,7 @@ def month_of_settlement(session: Unit, tenant_id: UUID, month: date, at: datetim
         activity=activity(session, month) if needs_activity(fees) else (),
         fees=fees,
         adjustments=adjustments_of(session, month),
-        disputes=disputes_of(session, month, at),
+        disputes=disputes_of(session, month, None if approved is None else approved.settlement_id),
         opening=opening_balances(session, month),
     )
 
@@ -141,8 +141,11 @@ def live_settlement(session: Unit, month: date) -> Settlement | None:
     return session.scalar(select(Settlement).where(Settlement.month == month, Settlement.state != REJECTED))
 
 
-def lines_of(session: Unit, settlement_id: UUID) -> list[Line]:
-    rows = session.scalars(select(LineRow).where(LineRow.settlement_id == settlement_id).order_by(LineRow.line))
+def lines_of(session: Unit, settlement_id: UUID, store_id: UUID | None = None) -> list[Line]:
+    """All, or those that a store pays or is paid."""
+    statement = select(LineRow).where(LineRow.settlement_id == settlement_id).order_by(LineRow.line)
+    if store_id is not None:
+        statement = statement.where((LineRow.payer_id == store_id) | (LineRow.payee_id == store_id))
     return [
         Line(
             row.kind,
@@ -156,7 +159,7 @@ def lines_of(session: Unit, settlement_id: UUID) -> list[Line]:
             row.reference,
             row.note,
         )
-        for row in rows
+        for row in session.scalars(statement)
     ]
 
 

@@ -321,21 +321,35 @@ def adjustment_lines(month: Month) -> Iterable[Line]:
 
 
 def dispute_lines(month: Month, lines: Iterable[Line]) -> list[Line]:
-    """Takes disputed amounts out: for good if accepted, else until it is decided."""
+    """Takes disputed amounts out: for good if accepted, else until it is decided.
+
+    Never more than the line has: it may come to less now than when it was disputed.
+    """
     by_key = {line.key: line for line in lines}
-    return [
-        whole(
-            DISPUTE_ACCEPTED if dispute.state == ACCEPTED else DISPUTED,
-            line.payer_id,
-            line.payee_id,
-            -dispute.amount,
-            line.origin_month,
-            reference=dispute.dispute_id,
-            note=line.kind,
-        )
-        for dispute in month.disputes
-        if (line := by_key.get(dispute.line_key)) is not None
-    ]
+    left = {key: line.amount for key, line in by_key.items()}
+    taken_out = []
+    for dispute in month.disputes:
+        line = by_key.get(dispute.line_key)
+        if line is not None:
+            taken = part_of(dispute.amount, left[line.key])
+            left[line.key] -= taken
+            taken_out.append(
+                whole(
+                    DISPUTE_ACCEPTED if dispute.state == ACCEPTED else DISPUTED,
+                    line.payer_id,
+                    line.payee_id,
+                    -taken,
+                    line.origin_month,
+                    reference=dispute.dispute_id,
+                    note=line.kind,
+                )
+            )
+    return taken_out
+
+
+def part_of(amount: int, left: int) -> int:
+    """As much of `amount` as there is in `left`: nothing where the one is positive and the other negative."""
+    return max(0, min(amount, left)) if left > 0 else min(0, max(amount, left))
 
 
 def carried_lines(month: Month, lines: Iterable[Line]) -> list[Line]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -121,9 +121,9 @@ def live_settlement_of(session: Unit, month: date) -> Settlement:
     return settlement
 
 
-def derive(session: Unit, window: Window, at: datetime | None = None) -> Derivation:
-    """With the disputes as they were `at` a moment, by default now. Once approved, the same for ever."""
-    month = queries.month_of_settlement(session, window.tenant_id, window.month, at)
+def derive(session: Unit, window: Window, approved: Settlement | None = None) -> Derivation:
+    """As it is now; with `approved`, as it was when that settlement of the month was approved: the same for ever."""
+    month = queries.month_of_settlement(session, window.tenant_id, window.month, approved)
     lines = derive_lines(month)
     totals = totals_of(window)
     # What the lots held at the end of the month was proven to be this when its points were published.

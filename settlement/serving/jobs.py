@@ -6,6 +6,7 @@ from clearinghouse.expiry.jobs import expire_network
 from clearinghouse.holds.service import release_overdue_everywhere
 from clearinghouse.ledger.service import ensure_partitions_ahead
 from clearinghouse.webhooks.jobs import carry_all, purge_network
+from settlement.disputes.jobs import expire_disputes_of
 from settlement.windows.jobs import close_due_months
 from tenants.foundation.queue import job_queue
 from tenants.networks.service import list_networks
@@ -36,6 +37,12 @@ def purge_all() -> None:
         queue.enqueue(purge_network, str(tenant_id), job_timeout=CLOSE_SECONDS_MAX)
 
 
+def expire_all_disputes() -> None:
+    queue = job_queue()
+    for tenant_id, _ in list_networks():
+        queue.enqueue(expire_disputes_of, str(tenant_id), job_timeout=CLOSE_SECONDS_MAX)
+
+
 # (job, cron expression): minutes apart, so that a month's last expiry has run when its close comes up.
 PERIODIC = (
     (release_overdue_everywhere, "* * * * *"),
@@ -43,6 +50,7 @@ PERIODIC = (
     (close_all, "35 * * * *"),
     (make_partitions, "50 3 * * *"),
     (purge_all, "20 4 * * *"),
+    (expire_all_disputes, "40 4 * * *"),
 )
 # (job, seconds between two runs): asks what there is to do, and has it done by other jobs.
 FREQUENT = ((carry_all, 3),)

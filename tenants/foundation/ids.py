@@ -37,6 +37,8 @@ BANK_ACCOUNT = "bac"
 LEG = "leg"
 PAYMENT_FILE = "pay"
 BANK_FILE = "bnk"
+ADJUSTMENT = "adj"
+DISPUTE = "dsp"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)

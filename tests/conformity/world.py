@@ -14,6 +14,7 @@ from schemathesis import Case
 
 from settlement.legs.service import list_legs
 from settlement.payments.service import instruct
+from settlement.proposals.rules import FUNDING
 from tenants.bank_accounts.rules import BankDetails
 from tenants.bank_accounts.service import set_bank_account
 from tenants.credentials.rules import HQ, OWN, STAFF, TERMINAL
@@ -21,7 +22,9 @@ from tenants.credentials.service import create_credential
 from tenants.foundation import clock, ids
 from tenants.foundation.months import parse_month
 from tenants.staff.rules import TREASURER
+from tenants.stores.service import HEAD_OFFICE
 from tests.conftest import NetworkForTests, new_network
+from tests.disputes.month import FEBRUARY, Month, shown
 
 TOKEN = "tok_of_a_card"
 # Nobody calls it: no worker runs.
@@ -77,7 +80,8 @@ def make_world(app: APIFlask) -> World:
     card, other, blocked = (network.add_card() for _ in range(3))
     sale = till.accrue(card, 100_000, occurred_at="2026-01-10T12:00:00Z")
     network.settle(parse_month("2026-01"))
-    network.propose(parse_month("2026-02"))
+    till.accrue(card, 100_000, occurred_at="2026-02-10T12:00:00Z")
+    network.propose(FEBRUARY)
     file_id, leg_id = instruct_payments(network)
     till.accrue(card, 100_000)
     redemption = till.redeem(card, 5)
@@ -93,6 +97,7 @@ def make_world(app: APIFlask) -> World:
     )
     network.add_staff("spare", "treasurer")
     network.add_staff("spare-owner", "owner", participant="B")
+    line_key, dispute_id = a_dispute(network)
     known = {
         "number": [card, other, blocked],
         "card": [card, other, blocked],
@@ -120,6 +125,11 @@ def make_world(app: APIFlask) -> World:
         "month": ["2026-01", "2026-02", "2026-03"],
         "name": ["settlement.xlsx", "positions.csv", "flows.csv"],
         "business_date": ["2026-01-10", clock.now().date().isoformat()],
+        "origin_month": ["2026-01", "2026-03", "2027-01"],
+        "payer": ["A", "HQ"],
+        "payee": ["B", "HQ"],
+        "line": [line_key],
+        "dispute_id": [dispute_id, unknown(ids.DISPUTE)],
         "currency": ["USD"],
         "occurred_at": ["2026-02-01T10:00:00Z", clock.now().isoformat()],
         "effective_from": [(clock.now() + timedelta(days=1)).isoformat()],
@@ -144,6 +154,14 @@ def instruct_payments(network: NetworkForTests) -> tuple[str, str]:
 
 def unknown(prefix: str) -> str:
     return ids.show(prefix, ids.new_id())
+
+
+def a_dispute(network: NetworkForTests) -> tuple[str, str]:
+    """Of February, which can be disputed: the key of a line, and the id of a dispute of a part of it."""
+    month = Month(network)
+    month.let_dispute_until(3, FEBRUARY)
+    line = month.line(FUNDING, "A", HEAD_OFFICE, FEBRUARY)
+    return line.key, shown(month.dispute(line, amount=1, month=FEBRUARY))
 
 
 def spare_keys(network: NetworkForTests) -> Iterator[str]:

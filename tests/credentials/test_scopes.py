@@ -59,6 +59,14 @@ EXPECTED = [
     ("GET", "/v1/settlement/windows/<month>", {"hq": {"read", "settlement"}, "staff": {"read"}}),
     ("POST", "/v1/settlement/windows/<month>/close", {"hq": {"settlement"}, "staff": {"prepare"}}),
     ("POST", "/v1/settlement/windows/<month>/documents", {"hq": {"settlement"}, "staff": {"prepare"}}),
+    ("POST", "/v1/settlement/adjustments", {"staff": {"prepare"}}),
+    ("GET", "/v1/settlement/adjustments", {"hq": {"read", "settlement"}, "staff": {"read"}}),
+    ("GET", "/v1/settlement/disputes/<dispute_id>", {"hq": {"read", "settlement"}, "staff": {"read"}}),
+    ("POST", "/v1/settlement/disputes/<dispute_id>/accept", {"staff": {"prepare"}}),
+    ("POST", "/v1/settlement/disputes/<dispute_id>/reject", {"staff": {"prepare"}}),
+    ("GET", "/v1/settlement/own/months", {"staff": {"own"}}),
+    ("GET", "/v1/settlement/own/windows/<month>/stores/<store>/lines", {"staff": {"own"}}),
+    ("POST", "/v1/settlement/own/disputes", {"staff": {"own"}}),
 ]
 
 

@@ -35,6 +35,7 @@ NOBODYS = {
     "key_id": "key_01h455vb4pex5vsknk084sn02q",
     "member_id": "mem_01h455vb4pex5vsknk084sn02q",
     "number": "79927398713",
+    "dispute_id": "dsp_01h455vb4pex5vsknk084sn02q",
 }
 
 

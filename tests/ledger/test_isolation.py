@@ -220,6 +220,7 @@ def test_no_column_of_what_was_posted_or_published_can_be_updated(owner: Engine)
         "settlement.positions",
         "settlement.flows",
         "settlement.days",
+        "settlement.adjustments",
         "programme.versions",
         "tenants.card_batches",
         "tenants.card_changes",

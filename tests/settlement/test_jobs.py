@@ -108,4 +108,5 @@ def test_periodic_jobs_fan_out_to_every_network(network: NetworkForTests) -> Non
         "close_all",
         "make_partitions",
         "purge_all",
+        "expire_all_disputes",
     }

@@ -1,0 +1,3 @@
+from tests.disputes.conftest import run
+
+__all__ = ["run"]

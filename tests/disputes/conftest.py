@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli import clearinghouse
+from settlement.terms.rules import ON_REDEMPTION
+from tenants.foundation.config import Settings
+from tests.conftest import NetworkForTests
+from tests.disputes.month import JANUARY, Month
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def month(network: NetworkForTests, card: str) -> Month:
+    """January, closed: A funds 100 points, B has redeemed 60 of them. It is proposed and can be disputed."""
+    month = Month(network)
+    use_points(network, card)
+    begin_disputing(month)
+    return month
+
+
+@pytest.fixture
+def on_redemption(network: NetworkForTests, card: str) -> Month:
+    """The same where points are settled when they are used: A owes B 60."""
+    month = Month(network)
+    month.settle_with(ON_REDEMPTION)
+    use_points(network, card)
+    begin_disputing(month)
+    return month
+
+
+def use_points(network: NetworkForTests, card: str) -> None:
+    network.tills["A"].accrue(card, 10000, occurred_at="2026-01-10T12:00:00Z")
+    network.tills["B"].redeem(card, 60, occurred_at="2026-01-11T12:00:00Z")
+
+
+def begin_disputing(month: Month) -> None:
+    month.network.close(JANUARY)
+    month.propose()
+    month.let_dispute_until(3)
+
+
+@pytest.fixture
+def run(settings: Settings, network: NetworkForTests) -> Run:
+    environment = {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "CLEARINGHOUSE_VAR": str(settings.var),
+        "CLEARINGHOUSE_NETWORK": network.code,
+    }
+    return lambda *arguments: CliRunner().invoke(clearinghouse, arguments, env=environment)
+
+
+@pytest.fixture
+def run_json(run: Run) -> Callable[..., Any]:
+    def run_json(*arguments: str) -> Any:
+        result = run(*arguments, "--json")
+        assert result.exit_code == 0, (result.output, result.exception)
+        return json.loads(result.stdout)
+
+    return run_json

@@ -1,0 +1,3 @@
+from tests.disputes.conftest import month, on_redemption
+
+__all__ = ["month", "on_redemption"]
