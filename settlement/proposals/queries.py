@@ -12,7 +12,7 @@ from settlement.adjustments.queries import adjustments_of
 from settlement.disputes.queries import disputes_of
 from settlement.fees.queries import fees_in_use
 from settlement.netting.rules import StoreDay
-from settlement.netting.tables import DayRow
+from settlement.netting.tables import DayRow, PositionRow
 from settlement.proposals.rules import (
     CARRIED_FORWARD,
     TRANSFER,
@@ -78,7 +78,7 @@ def month_of_settlement(session: Unit, tenant_id: UUID, month: date, approved: S
         month,
         terms.model,
         terms.minimum_payout,
-        participants={store.store_id: store.participant_id for store in session.scalars(select(Store))},
+        participants=participants_of(session, month),
         days=store_days(session, month),
         rates=rates,
         uses=uses(session, USES, month, first_days) if on_redemption else (),
@@ -89,6 +89,16 @@ def month_of_settlement(session: Unit, tenant_id: UUID, month: date, approved: S
         disputes=disputes_of(session, month, None if approved is None else approved.settlement_id),
         opening=opening_balances(session, month),
     )
+
+
+def participants_of(session: Unit, month: date) -> dict[UUID, UUID]:
+    """By store, of those that there were when the month was published: one that is made later changes nothing."""
+    statement = (
+        select(Store.store_id, Store.participant_id)
+        .join(PositionRow, (PositionRow.tenant_id == Store.tenant_id) & (PositionRow.store_id == Store.store_id))
+        .where(PositionRow.month == month)
+    )
+    return {store_id: participant_id for store_id, participant_id in session.execute(statement)}
 
 
 def store_days(session: Unit, month: date) -> list[StoreDay]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import click
 
+from settlement.seals.commands import seal
 from settlement.windows.service import close_month, day_close_differences_of, identities_of, list_windows
 from settlement.windows.show import print_identities, show_closed_window
 from settlement.windows.tables import Window
@@ -17,6 +18,9 @@ from tenants.networks.service import find_network_id
 @click.group()
 def window() -> None:
     """Settlement windows: list them, close a month."""
+
+
+window.add_command(seal)
 
 
 @window.command("list")

@@ -53,6 +53,9 @@ class ClosedWindowSchema(WindowSchema):
     opening_outstanding = fields.Integer(allow_none=True)
     closing_outstanding = fields.Integer(allow_none=True)
     identities = fields.List(fields.Nested(IdentitySchema))
+    merkle_root = fields.String(
+        allow_none=True, metadata={"description": "Over the hashes of all its transfers; null until sealed"}
+    )
     changes = fields.List(fields.Nested(ChangeSchema))
 
 
