@@ -36,12 +36,8 @@ CARD_CHANGE = "chg"
 LEG = "leg"
 ADJUSTMENT = "adj"
 DISPUTE = "dsp"
-BANK_ACCOUNT = "bac"
-LEG = "leg"
 PAYMENT_FILE = "pay"
 BANK_FILE = "bnk"
-ADJUSTMENT = "adj"
-DISPUTE = "dsp"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)
