@@ -51,6 +51,8 @@ COMMANDS = {
     "adjustment": "settlement.adjustments.commands:adjustment",
     "dispute": "settlement.disputes.commands:dispute",
     "payments": "settlement.payments.commands:payments",
+    "journal": "settlement.accounting.commands:journal",
+    "report": "settlement.reports.commands:report",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
 }

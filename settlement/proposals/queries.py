@@ -156,21 +156,22 @@ def lines_of(session: Unit, settlement_id: UUID, store_id: UUID | None = None) -
     statement = select(LineRow).where(LineRow.settlement_id == settlement_id).order_by(LineRow.line)
     if store_id is not None:
         statement = statement.where((LineRow.payer_id == store_id) | (LineRow.payee_id == store_id))
-    return [
-        Line(
-            row.kind,
-            row.payer_id,
-            row.payee_id,
-            row.exact,
-            row.amount,
-            row.origin_month,
-            row.quantity,
-            row.rate,
-            row.reference,
-            row.note,
-        )
-        for row in session.scalars(statement)
-    ]
+    return [line_of(row) for row in session.scalars(statement)]
+
+
+def line_of(row: LineRow) -> Line:
+    return Line(
+        row.kind,
+        row.payer_id,
+        row.payee_id,
+        row.exact,
+        row.amount,
+        row.origin_month,
+        row.quantity,
+        row.rate,
+        row.reference,
+        row.note,
+    )
 
 
 def write_lines(session: Unit, tenant_id: UUID, settlement_id: UUID, lines: Sequence[Line]) -> None:

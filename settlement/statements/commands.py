@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import click
 
+from settlement.reports.texts import ENGLISH, LANGUAGES
 from settlement.statements.service import load_settlement, render_exports, render_statements
 from settlement.statements.show import print_settlement
 from settlement.windows.service import count_day_close_differences
@@ -32,12 +33,13 @@ def show(network: str, month: str, as_json: bool) -> None:
 @settlement.command()
 @network_option
 @month_option
+@click.option("--language", type=click.Choice(LANGUAGES), default=ENGLISH, show_default=True)
 @json_option
 @with_app
-def export(network: str, month: str, as_json: bool) -> None:
-    """Write the XLSX of all positions and the matrix, and both as CSV."""
+def export(network: str, month: str, language: str, as_json: bool) -> None:
+    """Write the month's workbook, the network's report as PDF, and positions, lines, flows and ageing as CSV."""
     document = load_settlement(find_network_id(network), parse_month(month))
-    print_rows([{"file": str(path)} for path in render_exports(document)], as_json)
+    print_rows([{"file": str(path)} for path in render_exports(document, language)], as_json)
 
 
 @settlement.command()

@@ -15,6 +15,20 @@ from settlement.proposals.rules import Line, Position
 from settlement.states.rules import PROPOSED
 from tenants.stores.service import HEAD_OFFICE
 
+# Of a position, in the order of files.
+POINT_COLUMNS = ("issued", "recovered", "expired", "borne", "net_points")
+MONEY_COLUMNS = (
+    "opening",
+    "to_pay",
+    "to_receive",
+    "fees",
+    "tax",
+    "adjustments",
+    "disputed",
+    "carried_forward",
+    "net",
+)
+
 
 @dataclass(frozen=True)
 class StoreLine:
@@ -24,6 +38,15 @@ class StoreLine:
     store_name: str
     participant_name: str
     position: Position
+
+    @property
+    def points(self) -> list[int]:
+        return [getattr(self.position, name) for name in POINT_COLUMNS]
+
+    @property
+    def money(self) -> list[int]:
+        """Minor units."""
+        return [getattr(self.position, name) for name in MONEY_COLUMNS]
 
 
 @dataclass(frozen=True)
@@ -80,6 +103,10 @@ class SettlementDocument:
     def codes(self) -> dict[UUID, str]:
         """By payer or payee, head office's too."""
         return {line.position.store_id: line.store_code for line in self.stores} | {self.tenant_id: HEAD_OFFICE}
+
+    def names(self, head_office: str) -> dict[str, str]:
+        """By code; head office's in the reader's language."""
+        return {line.store_code: line.store_name for line in self.stores} | {HEAD_OFFICE: head_office}
 
     @property
     def is_draft(self) -> bool:

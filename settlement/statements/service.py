@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from uuid import UUID
 
@@ -16,10 +17,15 @@ from settlement.netting.tables import DayRow, FlowRow, PositionRow
 from settlement.proposals.queries import lines_of
 from settlement.proposals.rules import Line, positions_of
 from settlement.proposals.service import get_settlement
-from settlement.statements.csv_files import write_flows_csv, write_positions_csv
+from settlement.reports.csv_files import write_ageing_csv
+from settlement.reports.documents import NetworkReport
+from settlement.reports.pdf import write_report_pdf
+from settlement.reports.service import current_since, load_report
+from settlement.reports.texts import ENGLISH, check_language
+from settlement.reports.xlsx import write_settlement_xlsx
+from settlement.statements.csv_files import write_flows_csv, write_lines_csv, write_positions_csv
 from settlement.statements.documents import DayLine, Flow, SettlementDocument, StatementDocument, StoreLine
 from settlement.statements.pdf import write_statement_pdf
-from settlement.statements.xlsx import write_settlement_xlsx
 from settlement.windows.service import get_published_window, identities_of, totals_of
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import NotFound
@@ -30,10 +36,17 @@ from tenants.stores.service import HEAD_OFFICE, stores_and_owners
 from tenants.stores.tables import Store
 
 EXPORTS: dict[str, Callable[[SettlementDocument, Path], None]] = {
-    "settlement.xlsx": write_settlement_xlsx,
     "positions.csv": write_positions_csv,
+    "lines.csv": write_lines_csv,
     "flows.csv": write_flows_csv,
 }
+# What these say of payments changes; words in one of the languages of `settlement.reports.texts`.
+REPORTS: dict[str, Callable[[NetworkReport, Path, str], None]] = {
+    "settlement.xlsx": write_settlement_xlsx,
+    "report.pdf": write_report_pdf,
+    "ageing.csv": lambda report, path, language: write_ageing_csv(report.ageing, path),
+}
+EXPORT_NAMES = (*REPORTS, *EXPORTS)
 
 
 def load_settlement(tenant_id: UUID, month: date, version: int | None = None) -> SettlementDocument:
@@ -195,15 +208,37 @@ def write_unless_there(path: Path, as_of: datetime, write: Callable[[Path], None
     return path
 
 
-def render_exports(document: SettlementDocument) -> list[Path]:
-    return [render_export(document, name) for name in EXPORTS]
+def render_exports(document: SettlementDocument, language: str = ENGLISH) -> list[Path]:
+    load = cache(lambda: load_report(document))
+    return [render(document, name, language, load) for name in EXPORT_NAMES]
 
 
-def render_export(document: SettlementDocument, name: str) -> Path:
-    if name not in EXPORTS:
-        raise NotFound(f"There is no export {name!r}: {', '.join(EXPORTS)}.", code="export_unknown")
-    path = output_folder(document.network_code, document.month) / name
-    return write_unless_there(path, document.as_of, partial(EXPORTS[name], document))
+def render_export(document: SettlementDocument, name: str, language: str = ENGLISH) -> Path:
+    if name not in EXPORT_NAMES:
+        raise NotFound(f"There is no export {name!r}: {', '.join(EXPORT_NAMES)}.", code="export_unknown")
+    return render(document, name, language, lambda: load_report(document))
+
+
+def render(document: SettlementDocument, name: str, language: str, load: Callable[[], NetworkReport]) -> Path:
+    check_language(language)
+    folder = output_folder(document.network_code, document.month)
+    if name in EXPORTS:
+        return write_unless_there(folder / name, document.as_of, partial(EXPORTS[name], document))
+    since = max(document.as_of, current_since(document.tenant_id))
+    path = folder / name_in(name, language)
+    return write_unless_there(path, since, lambda at: write_report(load(), name, at, language))
+
+
+def write_report(report: NetworkReport, name: str, path: Path, language: str) -> None:
+    """The file is as old as what it says: a payment that was booked meanwhile makes it out of date."""
+    REPORTS[name](report, path, language)
+    os.utime(path, (report.loaded_at.timestamp(), report.loaded_at.timestamp()))
+
+
+def name_in(name: str, language: str) -> str:
+    """`settlement.zh-Hans.xlsx`; English, and CSV for programmes, have no language in their names."""
+    stem, _, kind = name.partition(".")
+    return name if language == ENGLISH or kind == "csv" else f"{stem}.{language}.{kind}"
 
 
 def render_statements(

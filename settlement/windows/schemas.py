@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from apiflask import Schema
-from marshmallow import fields
+from marshmallow import fields, validate
+
+from settlement.reports.texts import ENGLISH, LANGUAGES
 
 
 class WindowSchema(Schema):
@@ -68,6 +70,14 @@ class FlowSchema(Schema):
 class FlowsSchema(Schema):
     month = fields.String()
     flows = fields.List(fields.Nested(FlowSchema))
+
+
+class ExportQuerySchema(Schema):
+    language = fields.String(
+        load_default=ENGLISH,
+        validate=validate.OneOf(LANGUAGES),
+        metadata={"description": "Of settlement.xlsx and report.pdf"},
+    )
 
 
 class RenderingSchema(Schema):

@@ -9,7 +9,13 @@ from flask import Response, send_file
 
 from settlement.statements.jobs import enqueue_documents
 from settlement.statements.service import load_flows, load_settlement, render_export, render_statements
-from settlement.windows.schemas import ClosedWindowSchema, FlowsSchema, RenderingSchema, WindowListSchema
+from settlement.windows.schemas import (
+    ClosedWindowSchema,
+    ExportQuerySchema,
+    FlowsSchema,
+    RenderingSchema,
+    WindowListSchema,
+)
 from settlement.windows.service import close_month, day_close_differences_of, get_published_window, list_windows
 from settlement.windows.show import show_closed_window, show_window
 from tenants.credentials.rules import HQ, PREPARE, READ, SETTLEMENT, STAFF
@@ -17,14 +23,17 @@ from tenants.credentials.service import Principal, show_caller
 from tenants.credentials.web import authenticated
 from tenants.foundation.months import parse_month, show_month
 from tenants.foundation.openapi import refusals
-from tenants.foundation.web import answer
+from tenants.foundation.web import answer, query
 
 settlement = APIBlueprint("settlement", __name__, url_prefix="/v1/settlement", tag="Settlement")
 
+PDF = "application/pdf"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV = "text/csv"
 A_FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-EXPORTED: dict[int | str, dict[str, Any]] = {200: {"description": "The file", "content": {XLSX: A_FILE, CSV: A_FILE}}}
+EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": {XLSX: A_FILE, CSV: A_FILE, PDF: A_FILE}}
+}
 
 
 @settlement.get("/windows")
@@ -77,23 +86,24 @@ def get_flows(principal: Principal, month: str) -> Response:
 
 @settlement.get("/windows/<month>/exports/<name>")
 @authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
+@query(ExportQuerySchema)
 @settlement.doc(responses=EXPORTED)
 @refusals(also={409})
-def get_export(principal: Principal, month: str, name: str) -> Response:
-    """settlement.xlsx, positions.csv or flows.csv"""
+def get_export(principal: Principal, month: str, name: str, query: dict[str, Any]) -> Response:
+    """settlement.xlsx, report.pdf, positions.csv, lines.csv, flows.csv or ageing.csv"""
     document = load_settlement(principal.tenant_id, parse_month(month))
-    return send_file(render_export(document, name), as_attachment=True, conditional=False)
+    return send_file(render_export(document, name, query["language"]), as_attachment=True, conditional=False)
 
 
 @settlement.get("/windows/<month>/statements/<store>")
 @authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
-@settlement.output(FileSchema, content_type="application/pdf")
+@settlement.output(FileSchema, content_type=PDF)
 @refusals(also={409})
 def get_statement(principal: Principal, month: str, store: str) -> Response:
     """A store's statement as PDF"""
     document = load_settlement(principal.tenant_id, parse_month(month))
     [path] = render_statements(document, principal.tenant_id, {store})
-    return send_file(path, mimetype="application/pdf", conditional=False)
+    return send_file(path, mimetype=PDF, conditional=False)
 
 
 @settlement.post("/windows/<month>/documents")
