@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 from clearinghouse.ledger.checks import Finding
 from settlement.legs.rules import direction_of
 from settlement.proposals.tables import Settlement
+from settlement.windows.tables import Window
 from tenants.foundation import ids
 from tenants.foundation.database import Unit
 
@@ -39,7 +40,7 @@ ENTRIES = text("""
 """)
 
 
-def check_payments(session: Unit, settlement: Settlement) -> list[Finding]:
+def check_payments(session: Unit, window: Window, settlement: Settlement) -> list[Finding]:
     """Files hold what their orders say and orders what their legs say; banks told of the same amounts."""
     values = {"settlement": settlement.settlement_id}
     return [

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
+from settlement.checks.service import check_settlement
 from settlement.payments.checks import check_payments
 from settlement.proposals.service import get_settlement
+from settlement.windows.service import get_window
 from tenants.foundation.config import Settings
 from tenants.foundation.database import normal_url, unit_of_work
 from tests.payments.conftest import MONTH, Paying
@@ -29,9 +31,10 @@ def paid(paying: Paying) -> Paying:
 
 
 def checks_that_fail(paying: Paying) -> set[str]:
-    settlement = get_settlement(paying.network.tenant_id, MONTH)
-    with unit_of_work(paying.network.tenant_id) as session:
-        return {finding.check for finding in check_payments(session, settlement)}
+    tenant_id = paying.network.tenant_id
+    window, settlement = get_window(tenant_id, MONTH), get_settlement(tenant_id, MONTH)
+    with unit_of_work(tenant_id) as session:
+        return {finding.check for finding in check_payments(session, window, settlement)}
 
 
 def test_what_was_paid_is_in_order(paid: Paying) -> None:
@@ -58,3 +61,11 @@ def test_what_was_changed_is_named(paid: Paying, owner: Engine, statement: str, 
         connection.execute(text(statement), {"tenant": paid.network.tenant_id})
 
     assert checks_that_fail(paid) == expected
+
+
+def test_the_check_of_the_ledger_looks_at_payments(paid: Paying, owner: Engine) -> None:
+    assert check_settlement(paid.network.tenant_id) == []
+    with owner.begin() as connection:
+        connection.execute(text(TAMPERED[0][0]), {"tenant": paid.network.tenant_id})
+
+    assert {finding.check for finding in check_settlement(paid.network.tenant_id)} == {"payment files"}
