@@ -46,6 +46,9 @@ COMMANDS = {
     "webhook": "clearinghouse.webhooks.commands:webhook",
     "hold": "clearinghouse.holds.commands:hold",
     "expire": "clearinghouse.expiry.commands:expire",
+    "rate": "settlement.rates.commands:rate",
+    "fee": "settlement.fees.commands:fee",
+    "terms": "settlement.terms.commands:terms",
     "window": "settlement.windows.commands:window",
     "settlement": "settlement.proposals.commands:settlement",
     "adjustment": "settlement.adjustments.commands:adjustment",
@@ -53,6 +56,8 @@ COMMANDS = {
     "payments": "settlement.payments.commands:payments",
     "journal": "settlement.accounting.commands:journal",
     "report": "settlement.reports.commands:report",
+    "exposure": "settlement.exposure.commands:exposure",
+    "deposit": "settlement.deposits.commands:deposit",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
 }

@@ -49,14 +49,14 @@ def network() -> None:
     type=DECIMAL,
     default="1",
     show_default=True,
-    help="What a store pays for a point it issued, in money minor units per point: 1 is a cent in USD.",
+    help="First rate: what a store pays for a point it issued, in minor units: 1 is a cent in USD; later `rate set`.",
 )
 @click.option(
     "--redemption-rate",
     type=DECIMAL,
     default="1",
     show_default=True,
-    help="What a store receives for a point redeemed in it, in money minor units per point.",
+    help="First rate: what a store receives for a point redeemed in it, in minor units.",
 )
 @click.option("--opened-on", type=DAY, help="First business day, like 2026-11-30.  [default: today]")
 @click.option(

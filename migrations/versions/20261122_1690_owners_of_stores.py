@@ -6,7 +6,7 @@ Revision ID: 20261122_1690
 from alembic import op
 
 revision = "20261122_1690"
-down_revision = "20261122_1640"
+down_revision = "20261122_1650"
 branch_labels = None
 depends_on = None
 

@@ -32,6 +32,8 @@ CONTENTS = {"camt.053": ("BkToCstmrStmt", "Stmt"), "camt.054": ("BkToCstmrDbtCdt
 
 BOOKED = "BOOK"
 REASON_LENGTH = 200
+# Of what identifies something; ISO 20022 allows 35 characters.
+ID_LENGTH_MAX = 140
 # Families of bank transactions that take a payment back: an unpaid direct debit, a returned transfer.
 RETURNS = ("UPDD", "RRTN")
 AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,5})?")
@@ -69,6 +71,7 @@ def read_camt(content: bytes) -> BankFile:
     message_id = text_at(message, "GrpHdr", "MsgId")
     if not message_id:
         raise NotReadable(f"This {kind} has no GrpHdr/MsgId.")
+    check_length("GrpHdr/MsgId", message_id)
     statements = list(children(message, statement_name))
     accounts = frozenset(account_of(statement) for statement in statements)
     found_entries = [entry for statement in statements for entry in entries_of(statement)]
@@ -122,6 +125,8 @@ def read_entry(leg_id: UUID, account: str, entry: Element, transaction: Element,
     is_return = returns(entry, transaction)
     amount, currency = amount_of(entry, transaction, is_return, is_only)
     direction = text_at(transaction, "CdtDbtInd") or text_at(entry, "CdtDbtInd")
+    reference = text_at(transaction, "Refs", "AcctSvcrRef") or (text_at(entry, "AcctSvcrRef") if is_only else "")
+    check_length("AcctSvcrRef", reference)
     if direction not in (CREDIT, DEBIT):
         raise NotReadable(f"An entry says neither CRDT nor DBIT: {direction[:10]!r}.")
     return Entry(
@@ -133,7 +138,7 @@ def read_entry(leg_id: UUID, account: str, entry: Element, transaction: Element,
         (text_at(entry, "Sts", "Cd") or text_at(entry, "Sts")) == BOOKED,
         is_return,
         day_of(entry),
-        text_at(transaction, "Refs", "AcctSvcrRef") or (text_at(entry, "AcctSvcrRef") if is_only else ""),
+        reference,
         reason_of(transaction),
     )
 
@@ -196,6 +201,11 @@ def account_of(statement: Element) -> str:
     return bare(number)
 
 
+def check_length(name: str, text: str) -> None:
+    if len(text) > ID_LENGTH_MAX:
+        raise NotReadable(f"{name} is longer than {ID_LENGTH_MAX} characters.")
+
+
 def name_of(element: Element) -> str:
     return element.tag.rpartition("}")[2][:40]
 
@@ -216,5 +226,6 @@ def at(parent: Element, *path: str) -> Element | None:
 
 
 def text_at(parent: Element, *path: str) -> str:
+    """On one line; empty when there is none."""
     found = at(parent, *path)
-    return (found.text or "").strip() if found is not None else ""
+    return " ".join((found.text or "").split()) if found is not None else ""

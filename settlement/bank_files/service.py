@@ -24,12 +24,11 @@ from tenants.foundation import clock, ids
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict
 from tenants.foundation.months import show_month
-from tenants.networks.service import get_network
+from tenants.networks.service import check_name, get_network
 from tenants.networks.tables import Network
 from tenants.staff.rules import Actor
 
 PROBLEMS_SHOWN_MAX = 20
-NAME_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,12 @@ def read_bank_file(
 ) -> Reading:
     """Confirm or fail the legs that a camt.053 or camt.054 tells of: all of it, or nothing.
 
-    With `month` only if it tells of no other month's legs. Raises `InvalidInput` for what can't be read, `Conflict`
-    for a file that has been read before, is of another account or network, or disagrees with what was asked for.
+    `name` is for the record; with `month` the file may tell of no other month's legs. Raises `InvalidInput` for what
+    can't be read, `Conflict` for a file that has been read before, is of another account or network, or disagrees
+    with what was asked for.
     """
+    if name:
+        check_name(name)
     file = read_camt(content)
     sha256 = hashlib.sha256(content).digest()
     with unit_of_work(tenant_id) as session:
@@ -123,7 +125,7 @@ def write_bank_file(
     row = BankFileRow(
         tenant_id=tenant_id,
         bank_file_id=ids.new_id(),
-        name=name[:NAME_LENGTH],
+        name=name,
         kind=file.kind,
         account=account,
         message_id=file.message_id,
@@ -148,7 +150,7 @@ def write_entries(session: Unit, row: BankFileRow, judged: Iterable[Judged]) -> 
 
 def apply(session: Unit, row: BankFileRow, judged: Iterable[Judged], legs: dict[UUID, Leg], actor: Actor) -> None:
     """In their order, together what leads to the same state for the same reason: there no leg stands twice."""
-    source = ids.show(ids.BANK_FILE, row.bank_file_id)
+    source = f"{row.kind} {row.message_id}"
     changing = [each for each in judged if each.outcome in (CONFIRMS, FAILS)]
     for (state, reason), together in groupby(changing, key=lambda each: (each.outcome, each.entry.reason)):
         rows = [legs[each.entry.leg_id] for each in together]

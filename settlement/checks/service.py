@@ -19,6 +19,7 @@ from settlement.checks.rules import RED, Result
 from settlement.netting.queries import flows, outstanding_by_lots, points_by_day
 from settlement.netting.rules import StoreDay, sum_stores, total_of
 from settlement.netting.tables import DayRow, FlowRow, PositionRow
+from settlement.payments.checks import check_payments
 from settlement.proofs.service import derive_frozen, prove
 from settlement.proposals.queries import lines_of, live_settlement, nets_by_party
 from settlement.proposals.rules import prove_money
@@ -199,6 +200,7 @@ CHECKS = (
     Check("nets", check_nets, lasting=True),
     Check("float", check_float, lasting=True),
     Check("states", check_states, lasting=True),
+    Check("payments", check_payments, blocks=False, lasting=True),
     Check("day closes", check_day_closes),
     Check("offline uploads", check_uploads, blocks=False),
 )

@@ -5,22 +5,14 @@ from decimal import Decimal
 from sqlalchemy import ForeignKeyConstraint, Numeric
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.foundation.columns import (
-    Day,
-    Key,
-    Moment,
-    OptionalDay,
-    OptionalKey,
-    OptionalMoment,
-    OptionalWords,
-    Rate,
-    Words,
-)
+from tenants.foundation.columns import Key, Rate, Words
 from tenants.foundation.database import Base
+from tenants.validity.tables import Effective
 
 
-class FeeRow(Base):
-    """A `settlement.proposals.rules.Fee`. What is withdrawn has never counted."""
+class FeeRow(Effective, Base):
+    """A `settlement.proposals.rules.Fee`. Two of the same code and participant never overlap, which an exclusion
+    constraint holds."""
 
     __tablename__ = "fees"
     __table_args__ = (
@@ -32,16 +24,8 @@ class FeeRow(Base):
         {"schema": "settlement"},
     )
 
-    tenant_id: Mapped[Key]
     fee_id: Mapped[Key]
     code: Mapped[Words]
-    participant_id: Mapped[OptionalKey]
     basis: Mapped[Words]
     rate: Mapped[Rate]
     tax_rate: Mapped[Decimal] = mapped_column(Numeric(9, 6))
-    valid_from: Mapped[Day]
-    valid_until: Mapped[OptionalDay]
-    made_by: Mapped[Words]
-    made_at: Mapped[Moment]
-    withdrawn_by: Mapped[OptionalWords]
-    withdrawn_at: Mapped[OptionalMoment]

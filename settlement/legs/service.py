@@ -8,10 +8,8 @@ from __future__ import annotations
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import text
-
-from clearinghouse.ledger.queries import first_open_month
-from settlement.adjustments.tables import AdjustmentRow
+from settlement.adjustments.rules import LEG_CARRIED, NewAdjustment
+from settlement.adjustments.service import make_adjustment
 from settlement.approvals.service import finish
 from settlement.legs import queries
 from settlement.legs.queries import ShownLeg
@@ -31,14 +29,12 @@ from settlement.states.rules import (
 )
 from settlement.states.service import change_state
 from settlement.windows.tables import Window
-from tenants.foundation import clock, ids
+from tenants.foundation import ids
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, NotFound
 from tenants.foundation.months import show_month
 from tenants.members.service import check_reason
 from tenants.staff.rules import Actor
-
-LEG_CARRIED = "leg_carried"
 
 
 def approved_settlement(session: Unit, month: date) -> Settlement:
@@ -94,7 +90,7 @@ def decide(tenant_id: UUID, leg_id: UUID, actor: Actor, state: str, reason: str 
         leg = queries.lock_legs(session, [leg_id])[leg_id]
         change_state(session, LEG, leg, state, actor.shown, reason or "")
         if state == CARRIED:
-            session.add(carried(leg, month, settlement_month(session, tenant_id), actor, reason))
+            make_adjustment(session, tenant_id, carried(leg, month, reason), actor.shown)
         settle_if_done(session, window, actor.shown)
         session.flush()
         [row] = queries.show_legs(session, [leg])
@@ -105,31 +101,17 @@ def unknown_leg(leg_id: UUID) -> NotFound:
     return NotFound(f"There is no leg {ids.show(ids.LEG, leg_id)} in this network.", code="leg_unknown")
 
 
-def settlement_month(session: Unit, tenant_id: UUID) -> date:
-    """The first open month, which stays open until this transaction is over."""
-    session.execute(text("SELECT pg_advisory_xact_lock_shared(ledger.cut_off_key(:tenant))"), {"tenant": tenant_id})
-    return first_open_month(session)
-
-
-def carried(leg: Leg, month: date, into: date, actor: Actor, reason: str | None) -> AdjustmentRow:
-    """What the leg leaves owed, in the same direction."""
-    payer_id, payee_id = leg.store_id, leg.tenant_id
-    if leg.amount < 0:
-        payer_id, payee_id = payee_id, payer_id
+def carried(leg: Leg, month: date, reason: str | None) -> NewAdjustment:
+    """What the leg leaves owed, in its direction."""
     note = f"{ids.show(ids.LEG, leg.leg_id)} of {show_month(month)}"
-    return AdjustmentRow(
-        tenant_id=leg.tenant_id,
-        adjustment_id=ids.new_id(),
-        settlement_month=into,
-        origin_month=month,
-        payer_id=payer_id,
-        payee_id=payee_id,
-        amount=abs(leg.amount),
+    return NewAdjustment(
+        payer_id=leg.store_id,
+        payee_id=leg.tenant_id,
+        amount=leg.amount,
         reason=LEG_CARRIED,
         note=f"{note}: {reason}" if reason else note,
+        origin_month=month,
         reference=leg.leg_id,
-        made_by=actor.shown,
-        made_at=clock.now(),
     )
 
 

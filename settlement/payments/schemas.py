@@ -5,7 +5,7 @@ from __future__ import annotations
 from apiflask import Schema
 from marshmallow import fields, validate
 
-from clearinghouse.directory.schemas import reason_field
+from clearinghouse.directory.schemas import name_field, reason_field
 from settlement.payments.rules import FORMATS
 from tenants.foundation.web import passes, rows_of
 from tenants.members.service import check_reason
@@ -50,9 +50,7 @@ class InstructionSchema(PaymentFilesSchema):
 
 
 class BankFileQuerySchema(Schema):
-    name = fields.String(
-        load_default="", validate=validate.Length(max=200), metadata={"description": "Of the file, for the record"}
-    )
+    name = name_field("monday.xml", required=False, description="Of the file, for the record")
     month = fields.String(
         metadata={"description": "Refuse the file if it tells of another month's legs", "example": "2026-11"}
     )

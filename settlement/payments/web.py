@@ -97,7 +97,7 @@ def post_bank_file(principal: Principal, content: bytes, query: dict[str, Any]) 
     read before is refused, and changes nothing.
     """
     month = parse_month(query["month"]) if "month" in query else None
-    reading = read_bank_file(principal.tenant_id, actor_of(principal), content, query["name"], month)
+    reading = read_bank_file(principal.tenant_id, actor_of(principal), content, query.get("name", ""), month)
     return answer(show_reading(reading), 201)
 
 

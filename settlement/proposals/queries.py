@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import TextClause, insert, select, text
 
 from settlement.adjustments.queries import adjustments_of
 from settlement.disputes.queries import disputes_of
@@ -20,6 +20,7 @@ from settlement.proposals.rules import (
     Activity,
     Fee,
     Line,
+    Loss,
     Month,
     Use,
 )
@@ -27,30 +28,38 @@ from settlement.proposals.tables import LineRow, Settlement
 from settlement.states.rules import FINAL, REJECTED
 from settlement.terms.queries import terms_of
 from settlement.terms.rules import ON_REDEMPTION
-from tenants.foundation import ids
+from tenants.foundation import clock, ids
 from tenants.foundation.database import Unit
+from tenants.foundation.months import last_day
+from tenants.networks.service import get_network
 from tenants.rates.queries import rate_book
 from tenants.stores.tables import Store
 
 # `period` counts the days of :first_days, on which rates change, up to the posting's: within one nothing changes.
+# What repays a member's debt is used up too: head office, which carries the debt, recovers it.
 USES = text("""
-    SELECT funder_id, CASE WHEN target = 'recovered' THEN target_id ELSE source_id END AS redeeming_store_id,
+    SELECT funder_id,
+           CASE WHEN target = 'recovered' THEN target_id
+                WHEN source = 'recovered' THEN source_id ELSE tenant_id END AS redeemer_id,
            width_bucket(business_date, CAST(:first_days AS date[])) AS period,
-           sum(CASE WHEN target = 'recovered' THEN points ELSE -points END)::bigint AS points
+           min(business_date) AS day,
+           sum(CASE WHEN source = 'recovered' THEN -points ELSE points END)::bigint AS points
     FROM ledger.postings
-    WHERE settlement_month = :month AND (target = 'recovered' OR source = 'recovered')
+    WHERE settlement_month = :month
+      AND (target = 'recovered' OR source = 'recovered' OR source = 'lot' AND target = 'deficit')
     GROUP BY 1, 2, 3
 """)
 
-# Who bears points that another had issued.
-BORNE = text("""
-    SELECT CASE WHEN source = 'borne' THEN target_id ELSE source_id END AS issuing_store_id,
-           CASE WHEN source = 'borne' THEN source_id ELSE target_id END AS bearing_store_id,
+# Points that returns took back after they had been used: from whoever bears them, or from the member's other points.
+LOSSES = text("""
+    SELECT target_id AS issuer_id,
+           CASE source WHEN 'borne' THEN source_id WHEN 'deficit' THEN tenant_id ELSE funder_id END AS bearer_id,
            width_bucket(business_date, CAST(:first_days AS date[])) AS period,
-           sum(CASE WHEN source = 'borne' THEN points ELSE -points END)::bigint AS points
+           min(business_date) AS day,
+           sum(points)::bigint AS points
     FROM ledger.postings
-    WHERE settlement_month = :month
-      AND (source = 'borne' AND target = 'issued' OR source = 'issued' AND target = 'borne')
+    WHERE settlement_month = :month AND target = 'issued'
+      AND (source IN ('borne', 'deficit') OR source = 'lot' AND funder_id <> target_id)
     GROUP BY 1, 2, 3
 """)
 
@@ -71,6 +80,7 @@ def month_of_settlement(session: Unit, tenant_id: UUID, month: date, approved: S
     terms = terms_of(session, month)
     rates = rate_book(session)
     fees = fees_in_use(session)
+    stores = session.scalars(select(Store)).all()
     first_days = rates.first_days()
     on_redemption = terms.model == ON_REDEMPTION
     return Month(
@@ -81,13 +91,14 @@ def month_of_settlement(session: Unit, tenant_id: UUID, month: date, approved: S
         participants=participants_of(session, month),
         days=store_days(session, month),
         rates=rates,
-        uses=uses(session, USES, month, first_days) if on_redemption else (),
-        borne=uses(session, BORNE, month, first_days) if on_redemption else (),
+        uses=[Use(*row) for row in by_period(session, USES, month, first_days)] if on_redemption else (),
+        borne=[Loss(*row) for row in by_period(session, LOSSES, month, first_days)] if on_redemption else (),
         activity=activity(session, month) if needs_activity(fees) else (),
         fees=fees,
         adjustments=adjustments_of(session, month),
         disputes=disputes_of(session, month, None if approved is None else approved.settlement_id),
         opening=opening_balances(session, month),
+        open_stores=open_stores(stores, month, get_network(tenant_id).time_zone),
     )
 
 
@@ -101,19 +112,28 @@ def participants_of(session: Unit, month: date) -> dict[UUID, UUID]:
     return {store_id: participant_id for store_id, participant_id in session.execute(statement)}
 
 
+def open_stores(stores: Iterable[Store], month: date, time_zone: str) -> list[UUID]:
+    """Those made before the month was over, and not closed before it began."""
+    return [
+        store.store_id
+        for store in stores
+        if clock.business_date(store.created_at, time_zone) <= last_day(month)
+        and (store.closed_at is None or clock.business_date(store.closed_at, time_zone) >= month)
+    ]
+
+
 def store_days(session: Unit, month: date) -> list[StoreDay]:
     columns = (DayRow.store_id, DayRow.day, DayRow.issued, DayRow.recovered, DayRow.expired, DayRow.borne)
     return [StoreDay(*row) for row in session.execute(select(*columns).where(DayRow.month == month))]
 
 
-def uses(session: Unit, statement: object, month: date, first_days: Sequence[date]) -> list[Use]:
+def by_period(
+    session: Unit, statement: TextClause, month: date, first_days: Sequence[date]
+) -> Iterable[tuple[UUID, UUID, date, int]]:
     days = "{" + ",".join(map(str, first_days)) + "}"
-    rows = session.execute(statement, {"month": month, "first_days": days})  # type: ignore[call-overload]
-    return [
-        Use(issuer_id, redeemer_id, first_days[period - 1] if period else date.min, points)
-        for issuer_id, redeemer_id, period, points in rows
-        if points
-    ]
+    for issuer_id, other_id, _, day, points in session.execute(statement, {"month": month, "first_days": days}):
+        if points:
+            yield issuer_id, other_id, day, points
 
 
 def needs_activity(fees: Iterable[Fee]) -> bool:

@@ -6,22 +6,27 @@ where more was taken back than given), so whatever the lines are, what all owe a
 
 Two models. `pooled`: a store funds the points it issues, head office keeps the money and pays the store that recovers
 them. `on_redemption`: nothing is owed until points are used; then the store that issued them owes the store that
-recovered them, at the latter's redemption rate, and head office the difference to its own funding rate.
+recovered them, at the latter's redemption rate, and head office the difference to its own funding rate. Points that
+repay what a member owes are used up too: head office, which carries the debt, recovers them. So over the life of a
+point the two models come to the same but for points that expire, which only the pooled model has a store pay for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from settlement.netting.rules import Identity, StoreDay, StorePoints, Totals
 from settlement.states.rules import ACCEPTED
 from settlement.terms.rules import POOLED
 from tenants.foundation.money import round_half_even
-from tenants.rates.rules import Rate, RateBook
+from tenants.foundation.months import last_day
+from tenants.rates.rules import Rate, RateBook, rate_gap
 
 OPENING_BALANCE = "opening_balance"
 FUNDING, REDEMPTION = "funding", "redemption"
@@ -45,6 +50,7 @@ KINDS = (
     DISPUTED,
     CARRIED_FORWARD,
 )
+ORDER_OF_KIND = {kind: place for place, kind in enumerate(KINDS)}
 
 REMIT, RECEIVE, NONE = "remit", "receive", "none"
 
@@ -88,13 +94,25 @@ class Line:
         return (self.payer_id == store_id) * self.amount - (self.payee_id == store_id) * self.amount
 
 
-@dataclass(frozen=True)
-class Use:
-    """Points that `redeemer_id` recovered of those that `issuer_id` had issued, on days from `day` on on which the
-    rates did not change."""
+class Use(NamedTuple):
+    """Points that `redeemer_id` recovered of those that `issuer_id` had issued, on `day` and on days after it until
+    a rate changes. Head office recovers what repays a member's debt."""
 
     issuer_id: UUID
     redeemer_id: UUID
+    day: date
+    points: int
+
+
+class Loss(NamedTuple):
+    """Points that a return took back from `issuer_id` although they had been used, on days as those of a `Use`.
+
+    `bearer_id` answers for them: the store that took the goods back, head office while the member owes them, or
+    whoever had issued the points that the member gave for them.
+    """
+
+    issuer_id: UUID
+    bearer_id: UUID
     day: date
     points: int
 
@@ -109,7 +127,7 @@ class Activity:
     volume: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fee:
     """What head office charges for. `rate` is minor units per transfer, point or month; of volume, a share.
 
@@ -151,8 +169,9 @@ class Dispute:
 
 @dataclass(frozen=True)
 class Month:
-    """All that a month's lines are made of. `participants` is by store; `opening` is what head office owed each
-    store already and did not pay because it was too little (minor units, positive)."""
+    """All that a month's lines are made of. `participants` is by store, `open_stores` are those that were there in
+    the month whether or not anything happened in them. `opening` is what head office owed each store already and did
+    not pay because it was too little (minor units, positive)."""
 
     head_office_id: UUID
     month: date
@@ -162,12 +181,13 @@ class Month:
     days: Sequence[StoreDay]
     rates: RateBook
     uses: Sequence[Use] = ()
-    borne: Sequence[Use] = ()
+    borne: Sequence[Loss] = ()
     activity: Sequence[Activity] = ()
     fees: Sequence[Fee] = ()
     adjustments: Sequence[Adjustment] = ()
     disputes: Sequence[Dispute] = ()
     opening: Mapping[UUID, int] = field(default_factory=dict)
+    open_stores: Collection[UUID] = ()
 
     def rate_of(self, store_id: UUID, day: date) -> Rate:
         """Head office, which is no participant, has the network's rate."""
@@ -175,7 +195,8 @@ class Month:
 
 
 def derive_lines(month: Month) -> list[Line]:
-    """Every line of the month, in a fixed order. Raises `Conflict` for a day without a rate."""
+    """Every line of the month, in a fixed order. Raises `Conflict` when days lack a rate."""
+    check_rates(month)
     lines = [
         *opening_lines(month),
         *(pooled_lines(month) if month.model == POOLED else on_redemption_lines(month)),
@@ -187,8 +208,24 @@ def derive_lines(month: Month) -> list[Line]:
     return sorted((line for line in lines if line.amount or line.exact or line.quantity), key=order_of)
 
 
-def order_of(line: Line) -> tuple[int, str, date]:
-    return KINDS.index(line.kind), line.key, line.origin_month
+def check_rates(month: Month) -> None:
+    """Every day of the month needs a rate of the network, and every earlier day that events came late from one of
+    its store."""
+    days = ((None, month.month + timedelta(days=n)) for n in range(last_day(month.month).day))
+    late = ((month.participants.get(day.store_id), day.day) for day in month.days)
+    missing = {day for whose, day in {*days, *late} if month.rates.find(whose, day) is None}
+    if missing:
+        raise rate_gap(missing)
+
+
+def order_of(line: Line) -> tuple[int, int, int, int]:
+    """No two lines of a month are the same in it, as in their keys."""
+    return (
+        ORDER_OF_KIND[line.kind],
+        line.payer_id.int,
+        line.payee_id.int,
+        0 if line.reference is None else line.reference.int,
+    )
 
 
 def whole(kind: str, payer_id: UUID, payee_id: UUID, amount: int, origin_month: date, **more: object) -> Line:
@@ -216,59 +253,73 @@ def pooled_lines(month: Month) -> Iterable[Line]:
 
 
 def at_rate(kind: str, payer: UUID, payee: UUID, points: int, price: Decimal, rate: Rate, month: date) -> Line:
-    exact = points * price
+    exact = exactly(points, price)
     return Line(kind, payer, payee, exact, round_half_even(exact), month, points, price, rate.rate_id)
+
+
+def exactly(quantity: int, price: Decimal) -> Decimal:
+    """The product; nothing is 0, not the -0 that `Decimal` has too."""
+    return quantity * price if quantity and price else Decimal(0)
 
 
 def on_redemption_lines(month: Month) -> Iterable[Line]:
     owed: dict[tuple[UUID, UUID, Rate], int] = {}
-    margins: dict[tuple[UUID, Rate], tuple[int, Decimal]] = {}
-    for use in month.uses:
-        paid = month.rate_of(use.redeemer_id, use.day)
-        if use.issuer_id != use.redeemer_id:
-            key = use.issuer_id, use.redeemer_id, paid
-            owed[key] = owed.get(key, 0) + use.points
-        if use.issuer_id != month.head_office_id:
-            funding = month.rate_of(use.issuer_id, use.day)
-            points, exact = margins.get((use.issuer_id, funding), (0, Decimal(0)))
-            more = use.points * (funding.funding - paid.redemption)
-            margins[use.issuer_id, funding] = points + use.points, exact + more
+    used: dict[tuple[UUID, Rate, Rate], int] = {}
+    rates: dict[tuple[UUID, date], Rate] = {}
+
+    def rate_of(store_id: UUID, day: date) -> Rate:
+        key = store_id, day
+        rate = rates.get(key)
+        if rate is None:
+            rate = rates[key] = month.rate_of(store_id, day)
+        return rate
+
+    for issuer_id, redeemer_id, day, points in month.uses:
+        paid = rate_of(redeemer_id, day)
+        pair = issuer_id, redeemer_id, paid
+        owed[pair] = owed.get(pair, 0) + points
+        charged = issuer_id, rate_of(issuer_id, day), paid
+        used[charged] = used.get(charged, 0) + points
     for (issuer_id, redeemer_id, rate), points in owed.items():
-        yield at_rate(BILATERAL, issuer_id, redeemer_id, points, rate.redemption, rate, month.month)
-    for (issuer_id, rate), (points, exact) in margins.items():
-        amount = round_half_even(exact)
-        yield Line(
-            MARGIN,
-            issuer_id,
-            month.head_office_id,
-            exact,
-            amount,
-            month.month,
-            quantity=points,
-            reference=rate.rate_id,
-        )
+        if issuer_id != redeemer_id:
+            yield at_rate(BILATERAL, issuer_id, redeemer_id, points, rate.redemption, rate, month.month)
+    yield from margin_lines(month, used)
     yield from borne_lines(month)
 
 
+def margin_lines(month: Month, used: Mapping[tuple[UUID, Rate, Rate], int]) -> Iterable[Line]:
+    """`used` is by issuer, its rate, and the rate at which the points were paid for."""
+    margins: dict[tuple[UUID, Rate], tuple[int, Decimal]] = {}
+    for (issuer_id, own, paid), points in used.items():
+        counted, exact = margins.get((issuer_id, own), (0, Decimal(0)))
+        more = exactly(points, own.funding - paid.redemption)
+        margins[issuer_id, own] = counted + points, exact + more
+    for (issuer_id, rate), (points, exact) in margins.items():
+        if issuer_id != month.head_office_id:
+            parties = issuer_id, month.head_office_id
+            amount = round_half_even(exact)
+            yield Line(MARGIN, *parties, exact, amount, month.month, quantity=points, reference=rate.rate_id)
+
+
 def borne_lines(month: Month) -> Iterable[Line]:
-    """The store that had issued the points has paid for their use; who bears them makes that good."""
+    """Who had issued the points has paid its funding rate for their use; who bears them makes that good."""
     points: dict[tuple[UUID, UUID, Rate], int] = {}
-    for use in month.borne:
-        if use.issuer_id != use.redeemer_id:
-            key = use.redeemer_id, use.issuer_id, month.rate_of(use.redeemer_id, use.day)
-            points[key] = points.get(key, 0) + use.points
+    for loss in month.borne:
+        if loss.issuer_id != loss.bearer_id:
+            key = loss.bearer_id, loss.issuer_id, month.rate_of(loss.issuer_id, loss.day)
+            points[key] = points.get(key, 0) + loss.points
     for (bearer_id, issuer_id, rate), borne in points.items():
         yield at_rate(BORNE, bearer_id, issuer_id, borne, rate.funding, rate, month.month)
 
 
 def fee_lines(month: Month) -> Iterable[Line]:
     for fee, store_id, quantity in sorted(fee_quantities(month), key=lambda due: (str(due[0].fee_id), str(due[1]))):
-        exact = quantity * fee.rate
+        exact = exactly(quantity, fee.rate)
         amount = round_half_even(exact)
         common = {"origin_month": month.month, "reference": fee.fee_id, "note": fee.code}
         parties = store_id, month.head_office_id
         yield Line(FEE, *parties, exact, amount, quantity=quantity, rate=fee.rate, **common)  # type: ignore[arg-type]
-        tax = amount * fee.tax_rate
+        tax = exactly(amount, fee.tax_rate)
         yield Line(TAX, *parties, tax, round_half_even(tax), rate=fee.tax_rate, **common)  # type: ignore[arg-type]
 
 
@@ -276,19 +327,23 @@ def fee_quantities(month: Month) -> Iterable[tuple[Fee, UUID, int]]:
     """(fee, store, how many transfers or points, or how much volume, it is due for)."""
     due: dict[tuple[Fee, UUID], int] = {}
     fees = fees_by_participant(month.fees)
+    found: dict[tuple[UUID, date], list[Fee]] = {}
 
     def count(store_id: UUID, day: date, quantities: Mapping[str, int]) -> None:
-        for fee in fees_on(fees, month.participants[store_id], day):
+        if store_id not in month.participants:
+            return
+        key = month.participants[store_id], day
+        if key not in found:
+            found[key] = fees_on(fees, *key)
+        for fee in found[key]:
             if quantities.get(fee.basis):
                 due[fee, store_id] = due.get((fee, store_id), 0) + quantities[fee.basis]
 
     for day in month.days:
-        if day.store_id in month.participants:
-            count(day.store_id, day.day, {POINT_ISSUED: day.issued, POINT_RECOVERED: day.recovered})
+        count(day.store_id, day.day, {POINT_ISSUED: day.issued, POINT_RECOVERED: day.recovered})
     for activity in month.activity:
-        if activity.store_id in month.participants:
-            count(activity.store_id, activity.day, {TRANSFER: activity.transfers, VOLUME: activity.volume})
-    for store_id in month.participants:
+        count(activity.store_id, activity.day, {TRANSFER: activity.transfers, VOLUME: activity.volume})
+    for store_id in {*month.open_stores, *(day.store_id for day in month.days if day.day >= month.month)}:
         count(store_id, month.month, {MONTH: 1})
     return ((fee, store_id, quantity) for (fee, store_id), quantity in due.items())
 
@@ -300,7 +355,7 @@ def fees_by_participant(fees: Iterable[Fee]) -> dict[UUID | None, list[Fee]]:
     return found
 
 
-def fees_on(fees: Mapping[UUID | None, Sequence[Fee]], participant_id: UUID, day: date) -> Iterable[Fee]:
+def fees_on(fees: Mapping[UUID | None, Sequence[Fee]], participant_id: UUID, day: date) -> list[Fee]:
     """The participant's own, and everybody's of whose code it has none of its own that day."""
     own = [fee for fee in fees.get(participant_id, ()) if fee.covers(day)]
     codes = {fee.code for fee in own}
@@ -320,31 +375,25 @@ def adjustment_lines(month: Month) -> Iterable[Line]:
         )
 
 
-def dispute_lines(month: Month, lines: Iterable[Line]) -> list[Line]:
-    """Takes disputed amounts out: for good if accepted, else until it is decided.
-
-    Never more than the line has: it may come to less now than when it was disputed.
-    """
-    by_key = {line.key: line for line in lines}
+def dispute_lines(month: Month, lines: Iterable[Line]) -> Iterable[Line]:
+    """Takes disputed amounts out: for good if accepted, else until it is decided. No more than there is in the line,
+    which may have become less than it was when it was disputed."""
+    by_key = {line.key: line for line in lines} if month.disputes else {}
     left = {key: line.amount for key, line in by_key.items()}
-    taken_out = []
-    for dispute in month.disputes:
+    for dispute in sorted(month.disputes, key=lambda one: (one.state != ACCEPTED, one.dispute_id)):
         line = by_key.get(dispute.line_key)
-        if line is not None:
+        if line is not None and line.payer_id != line.payee_id:
             taken = part_of(dispute.amount, left[line.key])
             left[line.key] -= taken
-            taken_out.append(
-                whole(
-                    DISPUTE_ACCEPTED if dispute.state == ACCEPTED else DISPUTED,
-                    line.payer_id,
-                    line.payee_id,
-                    -taken,
-                    line.origin_month,
-                    reference=dispute.dispute_id,
-                    note=line.kind,
-                )
+            yield whole(
+                DISPUTE_ACCEPTED if dispute.state == ACCEPTED else DISPUTED,
+                line.payer_id,
+                line.payee_id,
+                -taken,
+                line.origin_month,
+                reference=dispute.dispute_id,
+                note=line.kind,
             )
-    return taken_out
 
 
 def part_of(amount: int, left: int) -> int:
@@ -466,7 +515,7 @@ def prove_money(month: Month, lines: Sequence[Line], totals: Totals, outstanding
     if month.model == POOLED:
         change = outstanding_by_lots - totals.opening_outstanding
         return [zero, float_identity(lines, change + totals.expired)]
-    used = sum(use.points for use in month.uses)
+    used = sum(use.points for use in month.uses if use.redeemer_id != month.head_office_id)
     return [zero, Identity("points used and points recovered", Decimal(used), Decimal(totals.recovered))]
 
 
@@ -487,20 +536,27 @@ def float_identity(lines: Iterable[Line], points_kept: int) -> Identity:
 
 
 def canonical(month: date, model: str, minimum_payout: int, lines: Iterable[Line]) -> bytes:
-    """One spelling of a settlement: what an approval freezes and `settlement verify` compares, in UTF-8."""
+    """One spelling of a settlement: what an approval freezes and `settlement verify` compares, in UTF-8.
+
+    One row a line; notes, which people write, are spelled as JSON so that none can look like more rows.
+    """
     rows = [f"{month:%Y-%m} {model} {minimum_payout}"]
     rows += [
         "|".join(
             (
                 line.key,
                 "" if line.quantity is None else str(line.quantity),
-                "" if line.rate is None else f"{line.rate.normalize():f}",
-                f"{line.exact.normalize():f}",
+                "" if line.rate is None else spell(line.rate),
+                spell(line.exact),
                 str(line.amount),
-                f"{line.origin_month:%Y-%m}",
-                line.note,
+                line.origin_month.isoformat(),
+                json.dumps(line.note, ensure_ascii=False),
             )
         )
         for line in lines
     ]
     return ("\n".join(rows) + "\n").encode()
+
+
+def spell(number: Decimal) -> str:
+    return f"{number.normalize():f}"

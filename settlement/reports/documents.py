@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from uuid import UUID
 
 from settlement.reports.rules import (
     COLLECTION,
@@ -13,6 +12,7 @@ from settlement.reports.rules import (
     AgedStore,
     ComparedMonth,
     Efficiency,
+    Obligations,
     UnpaidLeg,
     aged_stores,
 )
@@ -67,9 +67,9 @@ class NetworkReport:
 
 
 def largest_flows(
-    document: SettlementDocument, obligations: Mapping[tuple[UUID, UUID], int], count: int = LARGEST_FLOWS_MAX
+    document: SettlementDocument, obligations: Obligations, count: int = LARGEST_FLOWS_MAX
 ) -> Sequence[FlowValue]:
-    codes = document.codes()
+    codes = {str(party): code for party, code in document.codes().items()}
     owed = {(codes[payer], codes[payee]): amount for (payer, payee), amount in obligations.items()}
     between = [flow for flow in document.flows if flow.issuing_code != flow.redeeming_code and flow.points > 0]
     between.sort(key=lambda flow: (-flow.points, flow.issuing_code, flow.redeeming_code))

@@ -9,7 +9,7 @@ from reportlab.lib.colors import Color
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfbase.pdfmetrics import stringWidth
-from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Spacer
+from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Paragraph, Spacer, Table
 
 from settlement.reports.documents import FlowValue, NetworkReport
 from settlement.reports.rules import (
@@ -21,25 +21,26 @@ from settlement.reports.rules import (
     bucket_totals,
 )
 from settlement.reports.texts import ENGLISH, UNKNOWN, Writer
-from settlement.statements.pdf import (
+from settlement.statements.paper import (
     ACCENT,
     CELL_PADDING,
     GREY,
     INK,
-    NOTE,
     ROW_HEIGHT,
     RULE,
-    SECTION,
     SMALL_SIZE,
-    STORE,
-    TEXT,
     TEXT_SIZE,
     WIDTH,
-    cell,
+)
+from settlement.statements.story import (
+    FLUSH,
+    NOTE,
+    SECTION,
+    STORE,
+    TEXT,
     headline_band,
     number_table,
     paragraph,
-    side_by_side,
     title_line,
     write_pdf,
 )
@@ -346,3 +347,14 @@ def changes_row(month: ComparedMonth, writer: Writer) -> list[object]:
         writer.percent(change.share, signed=True) if change and change.share is not None else "" for change in changes
     ]
     return ["", *shown, ""]
+
+
+def side_by_side(left: list[Flowable], right: list[Flowable]) -> Table:
+    return Table([[left, "", right]], [LEFT_WIDTH, WIDTH - LEFT_WIDTH - RIGHT_WIDTH, RIGHT_WIDTH], style=FLUSH)
+
+
+def cell(text: str, width: float) -> str | Paragraph:
+    """A plain string, which a table draws far faster, unless the text has to wrap or change its font."""
+    text = printable(text)
+    fits = is_western(text) and stringWidth(text, REGULAR, TEXT_SIZE) <= width - CELL_PADDING
+    return text if fits else paragraph(text, TEXT)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Cast, Text, cast, func, select, text
+from sqlalchemy.orm import InstrumentedAttribute
 
 from settlement.netting.tables import FlowRow
-from settlement.proposals.rules import BILATERAL, FEE, REDEMPTION, Line
+from settlement.proposals.rules import BILATERAL, FEE, REDEMPTION
 from settlement.proposals.tables import LineRow, Settlement
 from settlement.reports.rules import UnpaidLeg
 from settlement.states.rules import LEG, REJECTED, SETTLEMENT
@@ -57,24 +59,38 @@ def live_settlements(session: Unit, since: date, through: date) -> dict[date, Se
     return {settlement.month: settlement for settlement in session.scalars(statement)}
 
 
-def flows_of(session: Unit, month: date) -> dict[tuple[UUID, UUID], int]:
-    statement = select(FlowRow.funder_id, FlowRow.redeeming_store_id, FlowRow.points).where(FlowRow.month == month)
-    return {(issuer, redeemer): points for issuer, redeemer, points in session.execute(statement)}
+def flows_of(session: Unit, month: date) -> dict[tuple[str, str], int]:
+    """The month's matrix, by issuer and redeemer."""
+    statement = select(in_text(FlowRow.funder_id), in_text(FlowRow.redeeming_store_id), FlowRow.points)
+    rows = session.execute(statement.where(FlowRow.month == month))
+    return {(issuer, redeemer): points for issuer, redeemer, points in rows}
 
 
-def lines_for_points(session: Unit, settlement_id: UUID) -> list[Line]:
-    """Of what is paid for recovered points; without what netting does not look at, as there may be many."""
-    statement = select(
-        LineRow.kind,
-        LineRow.payer_id,
-        LineRow.payee_id,
-        LineRow.exact,
-        LineRow.amount,
-        LineRow.origin_month,
-        LineRow.quantity,
-        LineRow.rate,
-    ).where(LineRow.settlement_id == settlement_id, LineRow.kind.in_((REDEMPTION, BILATERAL)))
-    return [Line(*row) for row in session.execute(statement)]
+def redemptions_paid(session: Unit, settlement_id: UUID) -> list[tuple[str, int, Decimal]]:
+    """(redeemer, points, rate) of each line of the pooled model that pays for recovered points."""
+    statement = select(in_text(LineRow.payee_id), LineRow.quantity, LineRow.rate).where(
+        LineRow.settlement_id == settlement_id, LineRow.kind == REDEMPTION
+    )
+    return [
+        (redeemer, quantity, rate)
+        for redeemer, quantity, rate in session.execute(statement)
+        if quantity is not None and rate is not None
+    ]
+
+
+def bilateral_obligations(session: Unit, settlement_id: UUID) -> dict[tuple[str, str], int]:
+    """What issuers of points owe redeemers in the model on_redemption."""
+    payer, payee = in_text(LineRow.payer_id), in_text(LineRow.payee_id)
+    statement = (
+        select(payer, payee, func.sum(LineRow.amount))
+        .where(LineRow.settlement_id == settlement_id, LineRow.kind == BILATERAL)
+        .group_by(payer, payee)
+    )
+    return {(payer, payee): int(amount) for payer, payee, amount in session.execute(statement)}
+
+
+def in_text(column: InstrumentedAttribute[UUID]) -> Cast[str]:
+    return cast(column, Text)
 
 
 def fees_of(session: Unit, settlement_id: UUID) -> int:

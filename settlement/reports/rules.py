@@ -9,17 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
-from uuid import UUID
 
-from settlement.proposals.rules import BILATERAL, REDEMPTION, Line
-from settlement.terms.rules import POOLED
 from tenants.foundation.money import round_half_even
 
-# What a payer owes a payee, in minor units: (payer, payee) -> amount.
-Obligations = Mapping[tuple[UUID, UUID], int]
+# What a payer owes a payee, in minor units: (payer, payee) -> amount. Parties are texts, as a month has tens of
+# thousands of pairs, and looking up UUIDs takes ten times as long.
+Obligations = Mapping[tuple[str, str], int]
 # (issuer, redeemer) -> points.
-PointFlows = Mapping[tuple[UUID, UUID], int]
+PointFlows = Mapping[tuple[str, str], int]
 
+NOTHING = Decimal(0)
 SHARE_DECIMALS = Decimal("0.0001")
 
 COLLECTION, PAYOUT = "collection", "payout"
@@ -60,17 +59,17 @@ def rounded_share(part: Decimal, whole: int) -> Decimal:
     return (part / whole).quantize(SHARE_DECIMALS, ROUND_HALF_EVEN)
 
 
-def efficiency_of(obligations: Obligations, agent_id: UUID | None = None) -> Efficiency:
-    """`agent_id` is who everybody pays or is paid by in multilateral netting; what it nets makes no payment more.
+def efficiency_of(obligations: Obligations, agent: str | None = None) -> Efficiency:
+    """`agent` is who everybody pays or is paid by in multilateral netting; what it nets makes no payment more.
 
     A party's obligation to itself counts nowhere, and less than nothing is owed the other way.
     """
     owed = one_way(obligations)
-    pairs: dict[frozenset[UUID], int] = {}
-    nets: dict[UUID, int] = {}
+    pairs: dict[tuple[str, str], int] = {}
+    nets: dict[str, int] = {}
     for (payer, payee), amount in owed.items():
-        pair = frozenset((payer, payee))
-        pairs[pair] = pairs.get(pair, 0) + (amount if payer < payee else -amount)
+        pair, difference = ((payer, payee), amount) if payer < payee else ((payee, payer), -amount)
+        pairs[pair] = pairs.get(pair, 0) + difference
         nets[payer] = nets.get(payer, 0) - amount
         nets[payee] = nets.get(payee, 0) + amount
     return Efficiency(
@@ -79,13 +78,13 @@ def efficiency_of(obligations: Obligations, agent_id: UUID | None = None) -> Eff
         multilateral=sum(net for net in nets.values() if net > 0),
         gross_payments=len(owed),
         bilateral_payments=sum(1 for difference in pairs.values() if difference),
-        multilateral_payments=sum(1 for party, net in nets.items() if net and party != agent_id),
+        multilateral_payments=sum(1 for party, net in nets.items() if net and party != agent),
     )
 
 
-def one_way(obligations: Obligations) -> dict[tuple[UUID, UUID], int]:
+def one_way(obligations: Obligations) -> dict[tuple[str, str], int]:
     """Without zeros; every amount positive."""
-    owed: dict[tuple[UUID, UUID], int] = {}
+    owed: dict[tuple[str, str], int] = {}
     for (payer, payee), amount in obligations.items():
         if amount and payer != payee:
             pair = (payer, payee) if amount > 0 else (payee, payer)
@@ -93,45 +92,30 @@ def one_way(obligations: Obligations) -> dict[tuple[UUID, UUID], int]:
     return owed
 
 
-def obligations_of(model: str, flows: PointFlows, lines: Iterable[Line]) -> dict[tuple[UUID, UUID], int]:
-    """What the issuer of points owes the store that recovered them, for each two of them.
+def pooled_obligations(flows: PointFlows, rates: Mapping[str, Decimal]) -> dict[tuple[str, str], int]:
+    """What the issuer of points would owe the store that recovered them, if head office did not stand between them.
 
-    `on_redemption`: the bilateral lines. `pooled`, where head office stands between all of them: what each flow would
-    be worth between the two alone, at the rate at which head office pays the redeemer. Fees, taxes, margins,
-    adjustments and disputes are head office's with one store: netting against others does not touch them.
+    Each flow at what its redeemer is paid for a point, rounded once. A store that is paid for nothing, on the whole,
+    is owed nothing.
     """
-    if model == POOLED:
-        return pooled_obligations(flows, mean_rates(lines))
-    owed: dict[tuple[UUID, UUID], int] = {}
-    for line in lines:
-        if line.kind == BILATERAL:
-            pair = line.payer_id, line.payee_id
-            owed[pair] = owed.get(pair, 0) + line.amount
-    return owed
-
-
-def pooled_obligations(flows: PointFlows, rates: Mapping[UUID, Decimal]) -> dict[tuple[UUID, UUID], int]:
-    """Each rounded once. A store that is paid for nothing, on the whole, is owed nothing."""
     return {
-        (issuer, redeemer): round_half_even(points * rates.get(redeemer, Decimal(0)))
+        (issuer, redeemer): round_half_even(points * rates.get(redeemer, NOTHING))
         for (issuer, redeemer), points in flows.items()
         if issuer != redeemer
     }
 
 
-def mean_rates(lines: Iterable[Line]) -> dict[UUID, Decimal]:
-    """What each redeemer was paid for a point: where its rate changed, the mean over its points.
+def mean_rates(paid: Iterable[tuple[str, int, Decimal]]) -> dict[str, Decimal]:
+    """What each redeemer was paid for a point, from (redeemer, points, rate): where its rate changed, the mean.
 
     The flows do not say on which day of the month they were.
     """
-    points: dict[UUID, int] = {}
-    amounts: dict[UUID, Decimal] = {}
-    for line in lines:
-        if line.kind == REDEMPTION and line.rate is not None and line.quantity:
-            count = abs(line.quantity)
-            points[line.payee_id] = points.get(line.payee_id, 0) + count
-            amounts[line.payee_id] = amounts.get(line.payee_id, Decimal(0)) + count * line.rate
-    return {store_id: amounts[store_id] / count for store_id, count in points.items()}
+    points: dict[str, int] = {}
+    amounts: dict[str, Decimal] = {}
+    for redeemer, quantity, rate in paid:
+        points[redeemer] = points.get(redeemer, 0) + abs(quantity)
+        amounts[redeemer] = amounts.get(redeemer, NOTHING) + abs(quantity) * rate
+    return {redeemer: amounts[redeemer] / count for redeemer, count in points.items() if count}
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,11 @@ from settlement.reports.rules import (
     Obligations,
     compare,
     efficiency_of,
-    obligations_of,
+    mean_rates,
+    pooled_obligations,
 )
 from settlement.statements.documents import SettlementDocument
+from settlement.terms.rules import ON_REDEMPTION
 from settlement.windows.service import get_published_window, totals_of
 from settlement.windows.tables import Window
 from tenants.foundation import clock
@@ -41,7 +43,7 @@ def load_report(document: SettlementDocument) -> NetworkReport:
         ageing = ageing_at(session, document.tenant_id, today_in(document.tenant_id))
     return NetworkReport(
         document,
-        efficiency_of(obligations, document.tenant_id),
+        efficiency_of(obligations, str(document.tenant_id)),
         tuple(largest_flows(document, obligations)),
         ageing,
         tuple(months),
@@ -113,12 +115,19 @@ def figures_of(session: Unit, window: Window, settlement: Settlement | None) -> 
 
 
 def efficiency_in(session: Unit, settlement: Settlement) -> Efficiency:
-    return efficiency_of(obligations_in(session, settlement), settlement.tenant_id)
+    return efficiency_of(obligations_in(session, settlement), str(settlement.tenant_id))
 
 
 def obligations_in(session: Unit, settlement: Settlement) -> Obligations:
-    flows = queries.flows_of(session, settlement.month)
-    return obligations_of(settlement.model, flows, queries.lines_for_points(session, settlement.settlement_id))
+    """What the issuer of points owes the store that recovered them, or would owe it without the pool.
+
+    Fees, taxes, margins, adjustments and disputes are head office's with one store: netting against others does not
+    touch them.
+    """
+    if settlement.model == ON_REDEMPTION:
+        return queries.bilateral_obligations(session, settlement.settlement_id)
+    rates = mean_rates(queries.redemptions_paid(session, settlement.settlement_id))
+    return pooled_obligations(queries.flows_of(session, settlement.month), rates)
 
 
 def current_since(tenant_id: UUID) -> datetime:

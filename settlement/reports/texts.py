@@ -13,16 +13,14 @@ from decimal import Decimal
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, format_percent
 
-from tenants.foundation.errors import InvalidInput
+from settlement.statements.texts import ENGLISH, SIMPLIFIED_CHINESE
 from tenants.foundation.money import minor_digits
 
-ENGLISH, CHINESE = "en", "zh-Hans"
-LANGUAGES = (ENGLISH, CHINESE)
 # English as in most of the world: the day before the month, the currency's code before the amount.
-LOCALES = {ENGLISH: "en_001", CHINESE: "zh_Hans"}
+LOCALES = {ENGLISH: "en_001", SIMPLIFIED_CHINESE: "zh_Hans"}
 # Where there is no figure: an en dash.
 UNKNOWN = "–"
-MONTH_PATTERNS = {ENGLISH: "MMMM y", CHINESE: "y年M月"}
+MONTH_PATTERNS = {ENGLISH: "MMMM y", SIMPLIFIED_CHINESE: "y年M月"}
 
 TEXTS: dict[str, dict[str, str]] = {
     ENGLISH: {
@@ -173,7 +171,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "before. A negative net of head office is what it keeps for points not recovered yet.",
         "days_past_due": "Days past due",
     },
-    CHINESE: {
+    SIMPLIFIED_CHINESE: {
         "summary": "摘要",
         "positions": "头寸",
         "lines": "明细",
@@ -329,16 +327,9 @@ IDENTITIES_IN_CHINESE = {
 }
 
 
-def check_language(language: str) -> None:
-    if language not in LANGUAGES:
-        raise InvalidInput(
-            f"Reports are written in {' or '.join(LANGUAGES)}, not in {language!r}.", code="invalid_language"
-        )
-
-
 @dataclass(frozen=True)
 class Writer:
-    """Writes words, numbers and days in one of LANGUAGES; money is in minor units of `currency`."""
+    """Writes words, numbers and days in a language of `settlement.statements.texts`; money is in minor units."""
 
     language: str
     currency: str
@@ -355,7 +346,7 @@ class Writer:
         return [self.text(key) for key in keys]
 
     def identity(self, name: str) -> str:
-        return IDENTITIES_IN_CHINESE.get(name, name) if self.language == CHINESE else name
+        return IDENTITIES_IN_CHINESE.get(name, name) if self.language == SIMPLIFIED_CHINESE else name
 
     def month(self, month: date) -> str:
         return format_date(month, MONTH_PATTERNS[self.language], self.locale)

@@ -15,6 +15,19 @@ from tenants.foundation.database import Unit
 def terms_of(session: Unit, month: date) -> Terms:
     """Those in force in `month`; the defaults as long as the network has set none."""
     row = session.scalar(
-        select(TermsRow).where(TermsRow.from_month <= month).order_by(TermsRow.from_month.desc()).limit(1)
+        select(TermsRow)
+        .where(TermsRow.from_month <= month)
+        .order_by(TermsRow.from_month.desc(), TermsRow.version.desc())
+        .limit(1)
     )
-    return Terms() if row is None else Terms(**{field.name: getattr(row, field.name) for field in fields(Terms)})
+    return Terms() if row is None else terms_in(row)
+
+
+def terms_in(row: TermsRow) -> Terms:
+    return Terms(**{field.name: getattr(row, field.name) for field in fields(Terms)})
+
+
+def rows_in_force(session: Unit) -> list[TermsRow]:
+    """By month, of each the newest version."""
+    statement = select(TermsRow).order_by(TermsRow.from_month, TermsRow.version)
+    return list({row.from_month: row for row in session.scalars(statement)}.values())

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from sqlalchemy import ForeignKeyConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.foundation.columns import Count, Key, MinorUnits, Moment, MonthKey, Words
 from tenants.foundation.database import Base
 
 
 class TermsRow(Base):
-    """How a network settles from a month on: `settlement.terms.rules.Terms`. Never changed."""
+    """How a network settles from a month on: `settlement.terms.rules.Terms`. Never changed; of a month the newest
+    version counts."""
 
     __tablename__ = "terms"
     __table_args__ = (
@@ -18,6 +19,7 @@ class TermsRow(Base):
 
     tenant_id: Mapped[Key]
     from_month: Mapped[MonthKey]
+    version: Mapped[int] = mapped_column(primary_key=True)
     model: Mapped[Words]
     minimum_payout: Mapped[MinorUnits]
     dispute_days: Mapped[Count]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from apiflask import Schema
 from marshmallow import fields, validate
 
-from settlement.reports.texts import ENGLISH, LANGUAGES
+from settlement.statements.texts import ENGLISH, LANGUAGES
 
 
 class WindowSchema(Schema):
@@ -78,7 +78,3 @@ class ExportQuerySchema(Schema):
         validate=validate.OneOf(LANGUAGES),
         metadata={"description": "Of settlement.xlsx and report.pdf"},
     )
-
-
-class RenderingSchema(Schema):
-    jobs = fields.List(fields.String())

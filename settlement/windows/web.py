@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiflask import APIBlueprint, FileSchema
+from apiflask import APIBlueprint
 from flask import Response, send_file
 
-from settlement.statements.jobs import enqueue_documents
-from settlement.statements.service import load_flows, load_settlement, render_export, render_statements
+from settlement.statements.service import load_flows, load_settlement, render_export
 from settlement.windows.schemas import (
     ClosedWindowSchema,
     ExportQuerySchema,
     FlowsSchema,
-    RenderingSchema,
     WindowListSchema,
 )
 from settlement.windows.service import close_month, day_close_differences_of, get_published_window, list_windows
@@ -93,23 +91,3 @@ def get_export(principal: Principal, month: str, name: str, query: dict[str, Any
     """settlement.xlsx, report.pdf, positions.csv, lines.csv, flows.csv or ageing.csv"""
     document = load_settlement(principal.tenant_id, parse_month(month))
     return send_file(render_export(document, name, query["language"]), as_attachment=True, conditional=False)
-
-
-@settlement.get("/windows/<month>/statements/<store>")
-@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
-@settlement.output(FileSchema, content_type=PDF)
-@refusals(also={409})
-def get_statement(principal: Principal, month: str, store: str) -> Response:
-    """A store's statement as PDF"""
-    document = load_settlement(principal.tenant_id, parse_month(month))
-    [path] = render_statements(document, principal.tenant_id, {store})
-    return send_file(path, mimetype=PDF, conditional=False)
-
-
-@settlement.post("/windows/<month>/documents")
-@authenticated(HQ, STAFF, scope=(SETTLEMENT, PREPARE))
-@settlement.output(RenderingSchema, status_code=202)
-def post_documents(principal: Principal, month: str) -> Response:
-    """Have the workers write every document of a month"""
-    document = load_settlement(principal.tenant_id, parse_month(month))
-    return answer({"jobs": enqueue_documents(principal.tenant_id, document)}, 202)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from tenants.foundation.errors import InvalidInput
@@ -36,6 +37,22 @@ def minor_digits(currency: str) -> int:
 def round_half_even(amount: Decimal) -> int:
     """An exact amount in minor units, rounded to whole minor units, ties to the even one."""
     return int(amount.to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def split_largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
+    """`total` in whole parts by `weights` (none negative), which sum to it exactly.
+
+    Each part is rounded down, towards zero of a negative total, and what is left goes one each to the largest
+    remainders, of equal ones to the lowest index. Without any weight there is nothing to split by: `ValueError`.
+    """
+    if min(weights, default=0) < 0 or (total and not sum(weights)):
+        raise ValueError(f"{total} can't be split by {list(weights)}")
+    whole = max(sum(weights), 1)
+    parts = [divmod(abs(total) * weight, whole) for weight in weights]
+    left = abs(total) - sum(part for part, _ in parts)
+    largest = set(sorted(range(len(parts)), key=lambda index: -parts[index][1])[:left])
+    shares = [part + (index in largest) for index, (part, _) in enumerate(parts)]
+    return shares if total >= 0 else [-share for share in shares]
 
 
 def show_money(minor: int, currency: str) -> str:

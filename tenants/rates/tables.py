@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-from uuid import UUID
-
 from sqlalchemy import ForeignKeyConstraint
 from sqlalchemy.orm import Mapped
 
-from tenants.foundation.columns import Day, Key, Moment, OptionalDay, OptionalMoment, OptionalWords, Rate, Words
+from tenants.foundation.columns import Key, Rate
 from tenants.foundation.database import Base
+from tenants.validity.tables import Effective
 
 
-class RateRow(Base):
+class RateRow(Effective, Base):
     """What a point costs and pays on some days: of the whole network, or of one participant's stores.
 
-    `valid_until` is the last day. What is withdrawn has never counted; two of the same never overlap.
+    Two of the same never overlap, which an exclusion constraint holds.
     """
 
     __tablename__ = "rates"
@@ -25,14 +24,6 @@ class RateRow(Base):
         {"schema": "tenants"},
     )
 
-    tenant_id: Mapped[Key]
     rate_id: Mapped[Key]
-    participant_id: Mapped[UUID | None]
-    valid_from: Mapped[Day]
-    valid_until: Mapped[OptionalDay]
     funding_rate: Mapped[Rate]
     redemption_rate: Mapped[Rate]
-    made_by: Mapped[Words]
-    made_at: Mapped[Moment]
-    withdrawn_by: Mapped[OptionalWords]
-    withdrawn_at: Mapped[OptionalMoment]

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
-from tenants.foundation.columns import Key, Moment, Words
+from tenants.foundation.columns import Key, Moment, OptionalMoment, Words
 from tenants.foundation.database import Base
 
 
@@ -27,7 +27,10 @@ class Participant(Base):
 
 
 class Store(Base):
-    """An outlet. A closed store's terminals are refused; its past stays."""
+    """An outlet. A closed store's terminals are refused; its past stays.
+
+    `issuing`: whether it may issue points, and who funds them (`tenants.stores.rules.ISSUING`).
+    """
 
     __tablename__ = "stores"
     __table_args__ = (
@@ -45,4 +48,6 @@ class Store(Base):
     code: Mapped[Words]
     name: Mapped[Words]
     status: Mapped[Words]
+    issuing: Mapped[Words]
     created_at: Mapped[Moment]
+    closed_at: Mapped[OptionalMoment]

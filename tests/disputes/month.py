@@ -19,11 +19,10 @@ from settlement.proposals.queries import lines_of, live_settlement
 from settlement.proposals.rules import Line
 from settlement.proposals.service import propose
 from settlement.proposals.tables import Leg, Settlement
-from settlement.terms.rules import Terms
-from settlement.terms.tables import TermsRow
+from settlement.terms.service import set_terms
 from settlement.windows.tables import Window
 from tenants.credentials.service import STAFF, create_credential
-from tenants.foundation import clock, ids
+from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
 from tenants.networks.service import today_in
 from tenants.staff.rules import APPROVER, OWNER, PREPARER, Actor
@@ -60,12 +59,7 @@ class Month:
         return self.owners[store_code]
 
     def settle_with(self, model: str, from_month: date = JANUARY, **terms: Any) -> None:
-        columns = {**vars(Terms(model=model)), **terms}
-        with unit_of_work(self.tenant_id) as session:
-            row = TermsRow(tenant_id=self.tenant_id, from_month=from_month, made_by="test", made_at=clock.now())
-            for name, value in columns.items():
-                setattr(row, name, value)
-            session.add(row)
+        set_terms(self.tenant_id, from_month, "test", model=model, **terms)
 
     def propose(self, month: date = JANUARY) -> Settlement:
         return propose(self.tenant_id, month, self.preparer)

@@ -71,7 +71,7 @@ def test_a_return_fails_its_leg_with_the_banks_reason_and_leaves_the_others_unto
     assert paying.states() == {"A": "failed", "B": "confirmed", "C": "confirmed"}
     [owed] = list_receivables(paying.network.tenant_id)
     assert (owed.store_code, owed.leg.amount) == ("A", 1000)
-    assert owed.change.reason.endswith(": AM04")
+    assert owed.change.reason == f"camt.054 {paying.network.code}-1: AM04"
     assert get_settlement(paying.network.tenant_id, MONTH).state == "settled"
 
 

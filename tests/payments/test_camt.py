@@ -138,6 +138,8 @@ NO_FILES: list[tuple[str, bytes, str]] = [
     ("camt.052", statement(PLAIN).replace(b"camt.053", b"camt.052"), "no camt.053 or camt.054"),
     ("no message", statement(PLAIN).replace(b"BkToCstmrStmt", b"Other"), "has no BkToCstmrStmt"),
     ("no message id", statement(PLAIN).replace(b"<MsgId>M-1</MsgId>", b""), "has no GrpHdr/MsgId"),
+    ("long id", statement(PLAIN).replace(b"M-1", b"M" * 9_999), "longer than"),
+    ("long reference", statement(PLAIN.replace("R1", "R" * 9_999)), "longer than"),
     ("no amount", statement(PLAIN.replace("12.50", "a lot")), "is not an amount"),
     ("negative", statement(PLAIN.replace("12.50", "-12.50")), "is not an amount"),
     ("not a number", statement(PLAIN.replace("12.50", "NaN")), "is not an amount"),

@@ -112,6 +112,7 @@ def test_bad_input_is_refused(treasurer: Person, method: str, path: str, body: A
         (b"<x/>", "", 422, "bank_file_invalid"),
         (b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>', "", 422, "bank_file_invalid"),
         (b"<x/>", "?month=soon", 422, "invalid_month"),
+        (b"<x/>", "?name=%00", 422, "invalid_input"),
         (b" " * (9 * 1024 * 1024), "", 413, "body_too_large"),
     ],
 )

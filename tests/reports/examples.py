@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from datetime import date
 
+from settlement.proposals.rules import BILATERAL, REDEMPTION
 from settlement.reports.documents import Ageing, NetworkReport, largest_flows
-from settlement.reports.rules import ComparedMonth, MonthFigures, UnpaidLeg, compare, efficiency_of, obligations_of
+from settlement.reports.rules import (
+    ComparedMonth,
+    MonthFigures,
+    UnpaidLeg,
+    compare,
+    efficiency_of,
+    mean_rates,
+    pooled_obligations,
+)
 from settlement.statements.documents import SettlementDocument
 from tenants.foundation.months import add_months
 
@@ -14,17 +23,25 @@ AS_OF = date(2027, 1, 20)
 
 def report_of(document: SettlementDocument, months: int = 12, legs: bool = True) -> NetworkReport:
     """With `months` months before it, the oldest without money, and a leg of each store of two ages."""
-    ids = {code: party for party, code in document.codes().items()}
-    flows = {(ids[flow.issuing_code], ids[flow.redeeming_code]): flow.points for flow in document.flows}
-    obligations = obligations_of(document.model, flows, document.lines)
+    obligations = obligations_of(document)
     return NetworkReport(
         settlement=document,
-        efficiency=efficiency_of(obligations, document.tenant_id),
+        efficiency=efficiency_of(obligations, str(document.tenant_id)),
         largest_flows=tuple(largest_flows(document, obligations)),
         ageing=Ageing(AS_OF, document.currency, legs_of(document) if legs else ()),
         months=tuple(months_before(document, months)),
         loaded_at=document.as_of,
     )
+
+
+def obligations_of(document: SettlementDocument) -> dict[tuple[str, str], int]:
+    bilateral = [line for line in document.lines if line.kind == BILATERAL]
+    if bilateral:
+        return {(str(line.payer_id), str(line.payee_id)): line.amount for line in bilateral}
+    ids = {code: str(party) for party, code in document.codes().items()}
+    flows = {(ids[flow.issuing_code], ids[flow.redeeming_code]): flow.points for flow in document.flows}
+    paid = [(str(line.payee_id), line.quantity, line.rate) for line in document.lines if line.kind == REDEMPTION]
+    return pooled_obligations(flows, mean_rates(paid))
 
 
 def legs_of(document: SettlementDocument) -> tuple[UnpaidLeg, ...]:
