@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from tenants.foundation.database import unit_of_work
 from tenants.foundation.months import month_of
 from tenants.networks.service import NewNetwork, check_network, make_network
 from tenants.rates.service import make_rate
+from tenants.rates.tables import RateRow
 
 
 def open_network(network: NewNetwork, terms: Terms) -> tuple[UUID, str]:
@@ -28,6 +29,11 @@ def open_network(network: NewNetwork, terms: Terms) -> tuple[UUID, str]:
         session.add(make_network(tenant_id, network))
         session.flush()
         open_books(tenant_id, first_month)
-        rate = make_rate(tenant_id, network.funding_rate, network.redemption_rate, first_month, made_by="opening")
-        session.add_all([make_version(tenant_id, 1, terms, opening), credential, rate])
+        session.add_all([make_version(tenant_id, 1, terms, opening), credential, first_rate(tenant_id, network)])
     return tenant_id, key
+
+
+def first_rate(tenant_id: UUID, network: NewNetwork) -> RateRow:
+    """From the oldest day on that a till may send something of."""
+    begins = month_of(network.opened_on) - timedelta(days=network.days_accepted_late)
+    return make_rate(tenant_id, network.funding_rate, network.redemption_rate, begins, made_by="opening")

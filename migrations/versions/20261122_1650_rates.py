@@ -1,11 +1,11 @@
 """When a store closed, who ended a rate or fee, terms set again before their month closes, windows postponed.
 
-Revision ID: 20261122_1650_rates
+Revision ID: 20261122_1650
 """
 
 from alembic import op
 
-revision = "20261122_1650_rates"
+revision = "20261122_1650"
 down_revision = "20261122_1640"
 branch_labels = None
 depends_on = None
@@ -44,8 +44,15 @@ INSERT INTO settlement.transitions (subject, from_state, to_state) VALUES ('wind
 """
 
 
+# Tills may have sent something of days before a network opened.
+FIRST_RATES = """
+UPDATE tenants.rates r SET valid_from = r.valid_from - n.days_accepted_late
+FROM tenants.networks n WHERE n.tenant_id = r.tenant_id AND r.made_by = 'upgrade';
+"""
+
+
 def upgrade() -> None:
-    for part in (STORES, TERMS, TRANSITIONS):
+    for part in (STORES, TERMS, TRANSITIONS, FIRST_RATES):
         op.execute(part)
     for name, table in (("rates", "tenants.rates"), ("fees", "settlement.fees")):
         op.execute(ENDS.format(name=name, table=table))

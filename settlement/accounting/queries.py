@@ -18,7 +18,7 @@ from settlement.proposals.rules import DISPUTED
 from settlement.proposals.tables import Leg, LineRow, Settlement
 from settlement.states.rules import ACCEPTED, FINAL
 from settlement.states.tables import StateChange
-from settlement.terms.tables import TermsRow
+from settlement.terms.queries import rows_in_force
 from tenants.foundation import clock, ids
 from tenants.foundation.database import Unit
 from tenants.networks.tables import Network
@@ -57,8 +57,8 @@ def movements_through(session: Unit, month: date, first_days: Sequence[date]) ->
 
 
 def carrying_of(session: Unit, participants: dict[UUID, UUID]) -> Carrying:
-    terms = session.execute(select(TermsRow.from_month, TermsRow.model).order_by(TermsRow.from_month))
-    return Carrying(participants, rate_book(session), [(from_month, model) for from_month, model in terms])
+    models = [(terms.from_month, terms.model) for terms in rows_in_force(session)]
+    return Carrying(participants, rate_book(session), models)
 
 
 def approved_settlements(session: Unit, through: date) -> list[Settlement]:

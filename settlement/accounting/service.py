@@ -20,14 +20,12 @@ from settlement.accounting.rules import (
     entries_of,
     payment_entries,
 )
+from settlement.legs.service import approved_settlement
 from settlement.proposals.queries import lines_of
-from settlement.proposals.service import live_settlement_of
 from settlement.proposals.tables import Settlement
 from settlement.statements.service import output_folder
-from settlement.states.rules import FINAL
 from settlement.valuation.assumptions import HEAD_OFFICE, Assumptions, check_assumptions
 from tenants.foundation.database import Unit, unit_of_work
-from tenants.foundation.errors import Conflict
 from tenants.foundation.files import put_in_place
 from tenants.foundation.months import add_months, last_day, show_month
 from tenants.networks.service import get_network, today_in
@@ -44,12 +42,7 @@ def journal_of(tenant_id: UUID, month: date, breakage_to: str = HEAD_OFFICE) -> 
     """
     check_assumptions(Assumptions(breakage_to=breakage_to))
     with unit_of_work(tenant_id, isolation="REPEATABLE READ") as session:
-        settlement = live_settlement_of(session, month)
-        if settlement.state not in FINAL:
-            raise Conflict(
-                f"The settlement of {show_month(month)} is {settlement.state}: it is booked once it is approved.",
-                code="settlement_not_approved",
-            )
+        settlement = approved_settlement(session, month)
         books = Bookkeeping(session, tenant_id, [settlement], breakage_to)
         return books.journal(f"Settlement {show_month(month)}", books.settlement_entries)
 

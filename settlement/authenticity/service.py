@@ -8,10 +8,12 @@ from datetime import date
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import case, func, select, text
+from sqlalchemy import case, func, select
 
 from settlement.authenticity.rules import CODE_BYTES, Claim, read_token, write_token
 from settlement.proposals.tables import LineRow, Settlement
+from settlement.seals.service import proof_of
+from settlement.seals.tables import SealRow
 from settlement.windows.tables import Window
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import NotFound
@@ -26,7 +28,8 @@ PURPOSE = "statement verification"
 class Published:
     """What head office has of a statement. `amount` (minor units): positive the store remits, negative it receives.
 
-    `transfers` is how many of the store's are under the month's seal, None where the month has none.
+    `transfers` is how many of the store's are under the month's seal, and `is_included` whether its leaf is in the
+    root; both are None where the month, or the store in it, has none.
     """
 
     network_name: str
@@ -40,6 +43,7 @@ class Published:
     content_hash: bytes
     merkle_root: bytes | None
     transfers: int | None
+    is_included: bool | None
 
 
 def verification_url(tenant_id: UUID, settlement_id: UUID, store_id: UUID) -> str:
@@ -63,7 +67,9 @@ def look_up(token: str) -> Published:
             raise unknown()
         window = session.get_one(Window, (claim.tenant_id, settlement.month))
         amount = net_of(session, claim)
-        transfers = sealed_transfers(session, settlement.month, claim.store_id)
+        seal = session.get(SealRow, (claim.tenant_id, settlement.month, claim.store_id))
+        is_sealed = window.merkle_root is not None and seal is not None
+        is_included = proof_of(session, settlement.month, claim.store_id).holds if is_sealed else None
     return Published(
         network.name,
         store.code,
@@ -75,7 +81,8 @@ def look_up(token: str) -> Published:
         amount,
         settlement.content_hash,
         window.merkle_root,
-        None if window.merkle_root is None else transfers,
+        seal.transfers if seal is not None and is_sealed else None,
+        is_included,
     )
 
 
@@ -100,9 +107,3 @@ def net_of(session: Unit, claim: Claim) -> int:
         (LineRow.payer_id == claim.store_id) | (LineRow.payee_id == claim.store_id),
     )
     return int(session.scalar(statement) or 0)
-
-
-def sealed_transfers(session: Unit, month: date, store_id: UUID) -> int | None:
-    statement = text("SELECT transfers FROM settlement.seals WHERE month = :month AND store_id = :store")
-    transfers: int | None = session.scalar(statement, {"month": month, "store": store_id})
-    return transfers

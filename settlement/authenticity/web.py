@@ -60,6 +60,8 @@ PAGES: dict[int | str, dict[str, Any]] = {
     404: {"description": "No statement has this code", "content": A_PAGE},
 }
 
+INCLUSION = {True: "proven", False: "NOT PROVEN: tell head office"}
+
 
 class VerificationQuerySchema(Schema):
     language = language_field("By default what the browser asks for")
@@ -79,7 +81,7 @@ def get_verification(token: str, query: dict[str, Any]) -> Response:
         published = look_up(token)
     except NotFound:
         sentence = language.say("No statement has this code. Scan it again, or ask head office.")
-        return page(404, language, title=language.say("Not found"), sentence=sentence, facts=())
+        return page(404, language, title=language.say("Not found"), sentence=sentence, is_bad=True)
     return page(200, language, **facts_of(published, language))
 
 
@@ -98,8 +100,10 @@ def page(status: int, language: Language, **values: Any) -> Response:
 def facts_of(published: Published, language: Language) -> dict[str, Any]:
     say = language.say
     sentence = "Head office of {network} published it. Compare the figures with the paper you have."
+    is_rejected = published.state == REJECTED
     return {
-        "title": say("This statement is genuine"),
+        "title": say("This version was rejected" if is_rejected else "This statement is genuine"),
+        "is_bad": is_rejected,
         "sentence": say(sentence, network=published.network_name),
         "direction": say(HEADLINES.get(direction_of(published.amount), "Nothing to settle")),
         "amount": language.amount(abs(published.amount), published.currency),
@@ -108,7 +112,7 @@ def facts_of(published: Published, language: Language) -> dict[str, Any]:
             (say("Store"), f"{published.store_code} · {published.store_name}", ""),
             (say("Month"), language.month(published.month), ""),
             (say("Version"), language.number(published.version), ""),
-            (say("State"), say(STATES[published.state]), "" if published.state != REJECTED else "bad"),
+            (say("State"), say(STATES[published.state]), "bad" if is_rejected else ""),
             (say("SHA-256 of all lines of this version"), published.content_hash.hex(), "hash"),
             *seal_facts(published, language),
         ],
@@ -116,10 +120,12 @@ def facts_of(published: Published, language: Language) -> dict[str, Any]:
 
 
 def seal_facts(published: Published, language: Language) -> list[tuple[str, str, str]]:
-    say = language.say
-    if published.merkle_root is None:
-        return [(say("Merkle root of the month's transfers"), say("Not sealed"), "")]
+    say, root = language.say, language.say("Merkle root of the month's transfers")
+    if published.merkle_root is None or published.transfers is None:
+        return [(root, say("Not sealed"), "")]
+    is_included = bool(published.is_included)
     return [
-        (say("Merkle root of the month's transfers"), published.merkle_root.hex(), "hash"),
-        (say("Transfers under the seal"), language.number(published.transfers or 0), ""),
+        (root, published.merkle_root.hex(), "hash"),
+        (say("Transfers under the seal"), language.number(published.transfers), ""),
+        (say("Inclusion in the month's seal"), say(INCLUSION[is_included]), "good" if is_included else "bad"),
     ]

@@ -81,12 +81,16 @@ KEPT = text(
 )
 FRESH = text(BY_PERIOD.format(month="CAST(:month AS date)", sums=f"({SUMS})"))
 
+# The planner takes nearly every posting for a group of its own, and would sort them all on disk.
+HASHED = text("SET LOCAL work_mem = '64MB'")
+
 LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:tenant AS text), 1))")
 
 
 def lock_rollup(session: Unit, tenant_id: UUID) -> None:
     """The network's sums, and what is made of them, change in turn. No posting waits for this."""
     session.execute(LOCK, {"tenant": tenant_id})
+    session.execute(HASHED)
 
 
 def first_id(session: Unit, month: date, since: UUID, below: UUID) -> UUID | None:

@@ -17,6 +17,8 @@ from settlement.statements.advice_pdf import write_advice_pdf
 from settlement.statements.documents import AdviceDocument, StoreLine
 from settlement.statements.service import file_name, load_heading, version_folder
 from settlement.statements.texts import ENGLISH, language_of
+from tenants.bank_accounts.queries import present_account
+from tenants.bank_accounts.rules import mask
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, NotFound
 from tenants.foundation.months import show_month
@@ -36,6 +38,8 @@ def load_advice(tenant_id: UUID, month: date, store_code: str) -> AdviceDocument
             select(Leg).where(Leg.settlement_id == heading.settlement_id, Leg.store_id == store.store_id)
         )
         lines = queries.lines_of_stores(session, heading.settlement_id, [store.store_id])
+        payee_id = participant.participant_id if leg is not None and leg.amount < 0 else None
+        account = present_account(session, payee_id)
     if leg is None:
         raise NotFound(
             f"Store {store_code} has nothing to remit or receive for {show_month(month)}.", code="leg_unknown"
@@ -47,7 +51,7 @@ def load_advice(tenant_id: UUID, month: date, store_code: str) -> AdviceDocument
         leg_id=leg.leg_id,
         amount=leg.amount,
         due_on=leg.due_on,
-        bank_account=None,
+        bank_account=None if account is None else mask(account.iban or account.account_number or ""),
         verification_url=verification_url(tenant_id, heading.settlement_id, store.store_id),
     )
 

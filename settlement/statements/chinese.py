@@ -118,6 +118,7 @@ CHINESE = {
     ),
     "Why this amount": "金额说明",
     "The store's statement of {month} says how the amount comes about.": "{month}的门店结算单说明了金额的构成。",
+    "This version was rejected": "此版本已被驳回",
     "This statement is genuine": "此结算单真实有效",
     "Head office of {network} published it. Compare the figures with the paper you have.": (
         "由 {network} 总部公布。请与您手中的结算单逐项核对。"

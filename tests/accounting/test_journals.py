@@ -24,8 +24,8 @@ from settlement.proposals.queries import nets_by_party
 from settlement.proposals.tables import Leg, Settlement
 from settlement.states.rules import CARRIED, CONFIRMED, DISPUTE, FAILED, LEG, OPENED, PENDING
 from settlement.states.service import begin, change_state
-from settlement.terms.rules import ON_REDEMPTION, Terms
-from settlement.terms.tables import TermsRow
+from settlement.terms.rules import ON_REDEMPTION, POOLED
+from settlement.terms.service import set_terms
 from tenants.credentials.service import TERMINAL, create_credential
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
@@ -65,14 +65,6 @@ def set_rate(
         session.execute(update(RateRow).where(former).values(valid_until=first_day - timedelta(days=1)))
         rates = Decimal(funding), Decimal(redemption)
         session.add(make_rate(network.tenant_id, *rates, first_day, "test", participant_id=participant_id))
-
-
-def settle_on_redemption(network: NetworkForTests, from_month: date) -> None:
-    terms = {**vars(Terms()), "model": ON_REDEMPTION}
-    with unit_of_work(network.tenant_id) as session:
-        session.add(
-            TermsRow(tenant_id=network.tenant_id, from_month=from_month, made_by="test", made_at=clock.now(), **terms)
-        )
 
 
 def adjust(network: NetworkForTests, month: date, reason: str, amount: int, reference: UUID | None = None) -> None:
@@ -176,7 +168,8 @@ def test_points_that_head_office_funds_are_its_expense(network: NetworkForTests,
 
 
 def test_nothing_is_deferred_while_stores_settle_on_redemption(network: NetworkForTests, card: str) -> None:
-    settle_on_redemption(network, JANUARY)
+    set_terms(network.tenant_id, JANUARY, "test", model=POOLED, minimum_payout=1)
+    set_terms(network.tenant_id, JANUARY, "test", model=ON_REDEMPTION, minimum_payout=0)
     network.tills["A"].accrue(card, 10000, occurred_at="2026-01-10T12:00:00Z")
     network.tills["B"].redeem(card, 30, occurred_at="2026-01-11T12:00:00Z")
     network.settle(JANUARY)
@@ -185,26 +178,6 @@ def test_nothing_is_deferred_while_stores_settle_on_redemption(network: NetworkF
 
     assert balances(journal) == {"Assets:Receivables:A": 30, "Liabilities:Payables:B": -30}
     assert [entry.balance for entry in journal.entries] == [0, 0]
-
-
-def test_what_was_deferred_is_earned_when_the_points_are_settled_on_redemption_after_all(
-    network: NetworkForTests, card: str
-) -> None:
-    network.tills["A"].accrue(card, 10000, occurred_at="2026-01-10T12:00:00Z")
-    settle_on_redemption(network, FEBRUARY)
-    network.tills["B"].redeem(card, 30, occurred_at="2026-02-11T12:00:00Z")
-    network.settle(JANUARY)
-    network.settle(FEBRUARY)
-
-    journal = journal_of(network.tenant_id, FEBRUARY)
-
-    assert (journal.brought_forward, journal.deferred_revenue) == (100, 70)
-    assert balances(journal) == {
-        "Assets:Receivables:A": 30,
-        "Liabilities:Payables:B": -30,
-        "Income:Margin": -30,
-        DEFERRED: 30,
-    }
 
 
 def spend_a_year(network: NetworkForTests, seed: int) -> None:

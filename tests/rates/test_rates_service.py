@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +26,8 @@ from tests.conftest import NetworkForTests
 
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
 ONE = Decimal(1)
+# Of a network of these tests, which accepts 2,000 days.
+FIRST = "2020-07-11"
 
 
 def put(network: NetworkForTests, begins: str, ends: str | None = None, price: str = "1", **more: Any) -> Any:
@@ -54,17 +56,18 @@ def code_of(call: Callable[[], Any]) -> str:
     return refused.value.code
 
 
-def test_a_network_begins_with_a_rate(network: NetworkForTests) -> None:
+def test_a_network_begins_with_a_rate_for_all_that_tills_may_send(network: NetworkForTests) -> None:
     [(rate, participant)] = list_rates(network.tenant_id)
 
-    assert (rate.valid_from, rate.valid_until, rate.made_by, participant) == (JANUARY, None, "opening", None)
+    assert rate.valid_from == JANUARY - timedelta(days=2000)
+    assert (rate.valid_until, rate.made_by, participant) == (None, "opening", None)
 
 
 def test_what_has_no_end_and_began_earlier_ends_the_day_before(network: NetworkForTests) -> None:
     put(network, "2026-03-10", price="2")
     put(network, "2026-05-01", price="3")
 
-    assert spans(network) == [("2026-01-01", "2026-03-09"), ("2026-03-10", "2026-04-30"), ("2026-05-01", None)]
+    assert spans(network) == [(FIRST, "2026-03-09"), ("2026-03-10", "2026-04-30"), ("2026-05-01", None)]
     ended = list_rates(network.tenant_id)[0][0]
     assert ended.ended_by == "test"
     assert list_gaps(network.tenant_id) == []
@@ -75,7 +78,7 @@ def test_a_participants_rates_are_beside_the_networks(network: NetworkForTests) 
     put(network, "2026-04-01", participant_code="A")
     put(network, "2026-03-15", participant_code="B")
 
-    assert spans(network) == [("2026-01-01", None)]
+    assert spans(network) == [(FIRST, None)]
     assert spans(network, "A") == [("2026-03-01", "2026-03-31"), ("2026-04-01", None)]
     assert [code for _, code in list_rates(network.tenant_id)] == [None, "A", "A", "B"]
     assert [code for _, code in list_rates(network.tenant_id, "A")] == ["A", "A"]
@@ -126,7 +129,7 @@ def test_what_is_withdrawn_has_never_counted_and_leaves_its_days_free(network: N
     assert again.withdrawn_by == "ana"
     assert list_gaps(network.tenant_id) == [(date(2026, 3, 10), None)]
     put(network, "2026-03-10")
-    assert spans(network) == [("2026-01-01", "2026-03-09"), ("2026-03-10", None)]
+    assert spans(network) == [(FIRST, "2026-03-09"), ("2026-03-10", None)]
     assert len(list_rates(network.tenant_id, withdrawn=True)) == 3
 
 
@@ -162,7 +165,7 @@ def test_a_rate_unlike_the_one_before_has_to_be_confirmed(
 ) -> None:
     if refused:
         assert code_of(lambda: put(network, "2026-03-01", price=price)) == "confirmation_needed"
-        assert spans(network) == [("2026-01-01", None)]
+        assert spans(network) == [(FIRST, None)]
 
     put(network, "2026-03-01", price=price, confirmed=True)
 

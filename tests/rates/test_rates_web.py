@@ -139,7 +139,7 @@ REFUSED = [
     ("/rates", {**RATE, "valid_from": "0001-01-01"}, 422, "day_out_of_range"),
     ("/rates", {**RATE, "valid_until": "9999-12-31"}, 422, "day_out_of_range"),
     ("/rates", {**RATE, "valid_until": "2026-02-28"}, 422, "invalid_days"),
-    ("/rates", {**RATE, "valid_from": "2026-01-01"}, 409, "rate_overlap"),
+    ("/rates", {**RATE, "valid_from": "2020-07-11"}, 409, "rate_overlap"),
     ("/rates", {**RATE, "funding_rate": "90"}, 409, "confirmation_needed"),
     ("/rates", {**RATE, "participant": "nobody"}, 404, "participant_unknown"),
     ("/rates/rat_01h455vb4pex5vsknk084sn02q/withdraw", None, 404, "rate_unknown"),

@@ -30,6 +30,8 @@ from settlement.statements.service import (
 )
 from settlement.statements.texts import SIMPLIFIED_CHINESE
 from settlement.terms.tables import TermsRow
+from tenants.bank_accounts.rules import BankDetails
+from tenants.bank_accounts.service import set_bank_account
 from tenants.credentials.rules import STAFF
 from tenants.credentials.service import create_credential
 from tenants.foundation import clock
@@ -225,6 +227,19 @@ def test_an_advice_names_payer_payee_day_and_reference(busy: NetworkForTests) ->
     assert f"From\nHead office, Network {busy.code}\nTo\nStore B" in receive.pages[0].extract_text()
 
 
+def test_an_advice_shows_the_end_of_the_account_that_is_paid_into(busy: NetworkForTests) -> None:
+    set_bank_account(busy.tenant_id, None, BankDetails("Head office", iban="DE89370400440532013000"), "test")
+    set_bank_account(busy.tenant_id, "B", BankDetails("Bea", iban="FR1420041010050500013M02606"), "test")
+    busy.settle(JANUARY)
+
+    remit, receive = (
+        PdfReader(io.BytesIO(download(busy, f"advices/{code}").data)).pages[0].extract_text() for code in "AB"
+    )
+
+    assert "Into the account\nDE…3000" in remit
+    assert "Into the account\nFR…2606" in receive
+
+
 def test_there_is_no_advice_of_nothing(busy: NetworkForTests) -> None:
     busy.settle(JANUARY)
 
@@ -400,4 +415,5 @@ def test_a_rejected_version_is_told_as_such(busy: NetworkForTests) -> None:
     answer = busy.app.test_client().get(url.removeprefix("http://127.0.0.1:8080"))
 
     assert document.version == 1
+    assert "This version was rejected" in answer.text
     assert "rejected: this version does not count" in answer.text

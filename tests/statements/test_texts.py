@@ -20,6 +20,10 @@ from settlement.statements.texts import LANGUAGES, language_of
 from tenants.foundation.errors import InvalidInput
 
 FOLDER = Path(settlement.__file__).parent
+TABLES = (
+    *(pdf.HEADLINES, pdf.NET_LABELS, pdf.MONEY_LABELS, pdf.DISPUTED_LABELS, pdf.KIND_LABELS),
+    *(page.STATES, page.INCLUSION),
+)
 PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
@@ -28,14 +32,14 @@ def said_texts() -> Iterator[str]:
     for path in [*(FOLDER / "statements").glob("*.py"), *(FOLDER / "authenticity").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "say":
-                yield from (c.value for c in ast.walk(node.args[0]) if isinstance(c, ast.Constant))
-    for table in (pdf.HEADLINES, pdf.NET_LABELS, pdf.MONEY_LABELS, pdf.DISPUTED_LABELS, pdf.KIND_LABELS, page.STATES):
+                constants = [c.value for c in ast.walk(node.args[0]) if isinstance(c, ast.Constant)]
+                yield from (value for value in constants if isinstance(value, str))
+    for table in TABLES:
         yield from table.values()
-    yield from pdf_pages.BARS
-    yield from (pdf_pages.BILATERAL_NOTE, pdf_pages.POOLED_NOTE)
+    yield from (*pdf_pages.BARS, pdf_pages.BILATERAL_NOTE, pdf_pages.POOLED_NOTE)
 
 
-SAID = sorted({text for text in said_texts() if text.strip() and not text.startswith("_")})
+SAID = sorted(set(said_texts()))
 
 
 def test_texts_were_found() -> None:

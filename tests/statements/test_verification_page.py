@@ -16,6 +16,7 @@ from settlement.authenticity.web import STYLE_HASH
 from settlement.proposals.tables import Settlement
 from settlement.states.rules import SETTLING
 from settlement.states.service import change_state
+from settlement.windows.tables import Window
 from tenants.foundation import ids
 from tenants.foundation.config import Settings, public_url
 from tenants.foundation.database import normal_url, unit_of_work
@@ -68,41 +69,41 @@ def test_the_page_follows_the_state(settled: NetworkForTests) -> None:
     assert "being settled" in page_of(settled, token).text
 
 
-def test_a_sealed_month_shows_its_root_and_the_number_of_transfers(
-    settled: NetworkForTests, settings: Settings
+def test_a_sealed_month_shows_its_root_the_number_of_transfers_and_that_they_are_in_it(
+    settled: NetworkForTests,
+) -> None:
+    with unit_of_work(settled.tenant_id) as session:
+        root = session.query(Window).one().merkle_root.hex()
+
+    answer = page_of(settled, token_of(settled)).text
+
+    assert f"""<dd class="hash">{root}</dd>""" in answer
+    assert "<dt>Transfers under the seal</dt><dd>1</dd>" in answer
+    assert """<dt>Inclusion in the month&#39;s seal</dt><dd class="good">proven</dd>""" in answer
+
+
+@pytest.mark.parametrize(
+    ("tampering", "said"),
+    [
+        ("UPDATE settlement.windows SET merkle_root = sha256('other') WHERE tenant_id = :tenant", "NOT PROVEN"),
+        ("UPDATE settlement.seals SET leaf = sha256('x') WHERE tenant_id = :tenant", "NOT PROVEN"),
+        ("UPDATE settlement.windows SET merkle_root = NULL WHERE tenant_id = :tenant", "Not sealed"),
+    ],
+)
+def test_a_seal_that_does_not_hold_is_told(
+    settled: NetworkForTests, settings: Settings, tampering: str, said: str
 ) -> None:
     token = token_of(settled)
-    assert ("Not sealed" in page_of(settled, token).text) == (not has_root(settled))
-    seal(settled, settings)
-
-    text_of_page = page_of(settled, token).text
-
-    assert bytes(range(32)).hex() in text_of_page
-    assert "<dt>Transfers under the seal</dt><dd>1,234</dd>" in text_of_page
-
-
-def has_root(network: NetworkForTests) -> bool:
-    with unit_of_work(network.tenant_id) as session:
-        return session.scalar(text("SELECT merkle_root FROM settlement.windows")) is not None
-
-
-def seal(network: NetworkForTests, settings: Settings) -> None:
-    """As the owner of the tables: what is sealed already is to be another."""
-    values = {"tenant": network.tenant_id, "store": network.tills["A"].store_id, "root": bytes(range(32))}
     owner = create_engine(normal_url(settings.database_url))
     with owner.begin() as connection:
-        connection.execute(
-            text("UPDATE settlement.windows SET merkle_root = :root WHERE tenant_id = :tenant"), values
-        )
-        connection.execute(
-            text("""
-                INSERT INTO settlement.seals (tenant_id, month, store_id, transfers, leaf)
-                VALUES (:tenant, '2026-01-01', :store, 1234, :root)
-                ON CONFLICT (tenant_id, month, store_id) DO UPDATE SET transfers = 1234
-            """),
-            values,
-        )
+        connection.execute(text(tampering), {"tenant": settled.tenant_id})
     owner.dispose()
+
+    answer = page_of(settled, token)
+
+    assert answer.status_code == 200
+    assert said in answer.text
+    assert ">proven<" not in answer.text
 
 
 @pytest.mark.parametrize(

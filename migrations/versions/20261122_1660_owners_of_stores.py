@@ -1,11 +1,11 @@
 """A store stays with its participant: whose rate and fees it has in the months that are approved follows from that.
 
-Revision ID: 20261122_1690
+Revision ID: 20261122_1660
 """
 
 from alembic import op
 
-revision = "20261122_1690"
+revision = "20261122_1660"
 down_revision = "20261122_1650"
 branch_labels = None
 depends_on = None
