@@ -18,6 +18,7 @@ from benchmarks.http import (
 from benchmarks.importing import measure_import
 from benchmarks.posting import measure_posting, seed
 from benchmarks.report import Report, aims, machine, measurements
+from benchmarks.statements import measure_statements
 from benchmarks.till import measure_calls
 from benchmarks.valuation import measure_valuation
 from benchmarks.world import World, fresh_world, make_network, populate
@@ -25,7 +26,7 @@ from tenants.foundation import clock
 from tenants.foundation.console import err, print_fields, print_rows
 from tenants.foundation.months import month_of
 
-SUBJECTS = ("posting", "http", "batches", "till", "import", "close", "valuation")
+SUBJECTS = ("posting", "http", "batches", "till", "import", "close", "valuation", "statements")
 
 
 def parse_sizes(context: click.Context, option: click.Parameter, value: str) -> list[int]:
@@ -50,7 +51,7 @@ def parse_sizes(context: click.Context, option: click.Parameter, value: str) -> 
 def main(
     subjects: tuple[str, ...], seconds: int, postings: list[int], workers: int, threads: int, as_json: bool
 ) -> None:
-    """Measure SUBJECTS, by default all: posting, http, batches, till, import, close, valuation."""
+    """Measure SUBJECTS, by default all: posting, http, batches, till, import, close, valuation, statements."""
     wanted = set(subjects or SUBJECTS)
     report = Report()
     with fresh_world() as world:
@@ -64,6 +65,9 @@ def main(
             report.closings = measure_closings(world, postings)
         if "valuation" in wanted:
             report.valuation_milliseconds = measure_valuation()
+        if "statements" in wanted:
+            say("closing two months of 1,000 stores and writing their statements")
+            report.statements = measure_statements(world)
         show(report, {**machine(world), "http": f"{workers} workers of {threads} threads"}, as_json)
 
 

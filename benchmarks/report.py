@@ -13,6 +13,7 @@ from benchmarks.closing import STORES, ClosingRun
 from benchmarks.http import BatchRun, FixedRate, Saturation, WorkerMemory
 from benchmarks.importing import ImportRun
 from benchmarks.posting import PgbenchRun
+from benchmarks.statements import StatementRun
 from benchmarks.till import ACCRUAL, REPLAY, CallRun
 from benchmarks.world import World, ask
 
@@ -32,6 +33,7 @@ class Report:
     importing: ImportRun | None = None
     closings: list[ClosingRun] = field(default_factory=list)
     valuation_milliseconds: float | None = None
+    statements: list[StatementRun] = field(default_factory=list)
 
     @property
     def http_maximum(self) -> float:
@@ -60,6 +62,7 @@ def measurements(report: Report) -> list[Row]:
         *import_rows(report),
         *closing_rows(report),
         *valuation_rows(report),
+        *statement_rows(report),
     ]
 
 
@@ -143,6 +146,19 @@ def valuation_rows(report: Report) -> list[Row]:
     return [row("(g) valuation beyond its query", report.valuation_milliseconds, "ms", "36 months of issue")]
 
 
+def statement_rows(report: Report) -> list[Row]:
+    return [
+        row(
+            f"(h) statements {run.name}, {run.language}",
+            run.per_second,
+            "a second and core",
+            f"1,000 in {run.seconds:.1f} s, {run.bytes_a_file / 1000:.0f} kB each; "
+            f"memory {run.memory_before:.0f} MB, peak {run.memory_peak:.0f} MB",
+        )
+        for run in report.statements
+    ]
+
+
 def aims(report: Report) -> list[Row]:
     """Only those whose figures were measured."""
     rows = []
@@ -162,6 +178,8 @@ def aims(report: Report) -> list[Row]:
         rows.append(at_most(f"close and propose {closing.millions} M (e) / bare sum", closing.times_bare, 3.0))
     if report.valuation_milliseconds is not None:
         rows.append(at_most("valuation (g), ms", report.valuation_milliseconds, 100))
+    for run in report.statements:
+        rows.append(at_least(f"statements {run.name} (h), {run.language}, a second and core", run.per_second, 40))
     if report.memory:
         rows.append(at_most("largest HTTP worker, RSS, MB", max(worker.rss for worker in report.memory), 150))
     return rows

@@ -9,6 +9,7 @@ from apiflask import APIBlueprint, APIFlask
 from flask_migrate import Migrate
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from clearinghouse.bank_accounts.web import bank_accounts
 from clearinghouse.cards.web import cards
 from clearinghouse.dayclose.web import day_closes
 from clearinghouse.directory.web import directory
@@ -35,7 +36,7 @@ from tenants.foundation.web import (
 )
 
 TILL_FACE = (pos, quotes, holds, sequences, day_closes)
-HEAD_OFFICE_FACE = (directory, staff, cards, merges, verification, webhooks)
+HEAD_OFFICE_FACE = (directory, staff, bank_accounts, cards, merges, verification, webhooks)
 
 # Connections of a worker for everything but postings.
 POOL_SIZE = 4

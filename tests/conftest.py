@@ -21,14 +21,16 @@ from uuid import UUID, uuid4
 
 import pytest
 from apiflask import APIFlask
+from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from werkzeug.test import TestResponse
 
 from clearinghouse.app import create_app
 from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
 from clearinghouse.programme.rules import Terms
+from cli import clearinghouse
 from settlement.approvals.service import approve
 from settlement.blueprints import BLUEPRINTS
 from settlement.proposals.service import propose
@@ -39,7 +41,7 @@ from tenants.credentials.rules import STAFF
 from tenants.credentials.service import TERMINAL, create_credential
 from tenants.foundation import embedded
 from tenants.foundation.config import Settings
-from tenants.foundation.database import normal_url
+from tenants.foundation.database import connect_arguments, normal_url
 from tenants.foundation.luhn import check_digit
 from tenants.members.service import create_member, issue_card
 from tenants.networks.service import NewNetwork
@@ -206,6 +208,28 @@ class NetworkForTests:
 def a_card_number() -> str:
     digits = f"6290{next(numbers):011d}"
     return digits + check_digit(digits)
+
+
+@pytest.fixture
+def owner(app: APIFlask, settings: Settings) -> Iterator[Engine]:
+    """As the database's owner connects, who may change everything."""
+    engine = create_engine(normal_url(settings.database_url))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def application(app: APIFlask, settings: Settings) -> Iterator[Engine]:
+    """As the application connects."""
+    engine = create_engine(normal_url(settings.database_url), connect_args=connect_arguments())
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def command_line(context: APIFlask) -> Callable[..., Result]:
+    """Runs `clearinghouse` with these words."""
+    return lambda *words: CliRunner().invoke(clearinghouse, words, obj=lambda: context)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from tenants.foundation import clock, ids
 from tenants.foundation.database import compact_json, unit_of_work
 from tenants.foundation.errors import InvalidInput
 from tenants.payment_tokens.service import hash_token
+from tenants.stores.rules import BLOCKED, HQ_FUNDED
 from tenants.stores.tables import Store
 
 Body = dict[str, Any]
@@ -33,8 +34,8 @@ Body = dict[str, Any]
 NOT_COMPARED = ("pin", "code", "offline")
 
 
-def event_of(principal: Principal, kind: str, body: Body, key: str) -> Event:
-    """`body` has passed the schema of its kind."""
+def event_of(principal: Principal, kind: str, body: Body, key: str, was_queued: bool = False) -> Event:
+    """`body` has passed the schema of its kind. `was_queued`: the till could not ask when it happened."""
     assert principal.store_id is not None and principal.terminal_id is not None
     occurred_at = body.get("occurred_at") or clock.now()
     wrong = what_is_wrong(principal, body, occurred_at)
@@ -53,7 +54,8 @@ def event_of(principal: Principal, kind: str, body: Body, key: str) -> Event:
         wrong,
     )
     programme = programme_at(principal.tenant_id, occurred_at)
-    return BUILDERS[kind](principal, programme, body, common)
+    event = BUILDERS[kind](principal, programme, body, common)
+    return event if was_queued else refuse(event, blocked_issue(principal, event))
 
 
 def with_token_hashed(principal: Principal, body: Body) -> Body:
@@ -75,6 +77,12 @@ def what_is_wrong(principal: Principal, body: Body, occurred_at: datetime) -> Re
     return None
 
 
+def blocked_issue(principal: Principal, event: Event) -> Refusal | None:
+    """What earns nothing is recorded all the same."""
+    issues = event["kind"] == "accrual" and event["points"] > 0
+    return ("issuing_blocked", {}) if issues and principal.issuing == BLOCKED else None
+
+
 def hash_request(kind: str, body: Body) -> bytes:
     asked_for = {name: value for name, value in body.items() if name not in NOT_COMPARED}
     return hashlib.sha256(compact_json([kind, asked_for]).encode()).digest()
@@ -91,7 +99,8 @@ def refuse(common: Event, wrong: Refusal | None) -> Event:
 def accrual_event(principal: Principal, programme: Programme, body: Body, common: Event) -> Event:
     assert principal.store_id is not None
     lines = purchase_lines(programme, body)
-    event = purchase_accrual(principal.store_id, programme, body.get("card"), body["amount"], common, lines)
+    funder_id = principal.tenant_id if principal.issuing == HQ_FUNDED else principal.store_id
+    event = purchase_accrual(funder_id, programme, body.get("card"), body["amount"], common, lines)
     if "payment_token" in body:
         event["payment_token_hash"] = "\\x" + body["payment_token"]
     return event
@@ -106,7 +115,7 @@ def purchase_lines(programme: Programme, body: Body) -> list[PurchaseLine]:
 
 
 def purchase_accrual(
-    store_id: UUID,
+    funder_id: UUID,
     programme: Programme,
     card: str | None,
     amount: int,
@@ -115,7 +124,7 @@ def purchase_accrual(
 ) -> Event:
     """What a purchase of `amount` minor units earns, or of those of its lines that earn."""
     day = clock.date_of(common["business_date"])
-    grants = [Grant(store_id, earned(programme, amount, lines), programme.expires_on(day))]
+    grants = [Grant(funder_id, earned(programme, amount, lines), programme.expires_on(day))]
     return posting.accrual(grants, amount, programme.version, card, lines, **common)
 
 

@@ -39,6 +39,10 @@ REFUSALS: dict[str, tuple[type[ClearinghouseError], str]] = {
         Conflict,
         "This store has posted this order_ref already; transfer_id names the earlier transfer.",
     ),
+    "issuing_blocked": (
+        Forbidden,
+        "This store may issue no points at present; sell without points, and have the store ask head office.",
+    ),
     "card_blocked": (Forbidden, "This card is blocked; the member should call head office."),
     "card_replaced": (Forbidden, "This card has been replaced; ask the member for the new one."),
     "hold_unknown": (NotFound, "There is no such hold in this network."),

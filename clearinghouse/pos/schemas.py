@@ -259,7 +259,9 @@ class QuoteAnswerSchema(Schema):
     card = fields.String()
     amount = fields.Integer()
     currency = fields.String()
-    earns = fields.Integer(metadata={"description": "Points, if all of amount is paid without points"})
+    earns = fields.Integer(
+        metadata={"description": "Points, if all of amount is paid without points; 0 while the store may issue none"}
+    )
     available = fields.Integer()
     deficit = fields.Integer(metadata={"description": "Points the member owes: what is earned repays them first"})
     redeemable = fields.Nested(QuotedRedemptionSchema)

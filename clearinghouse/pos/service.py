@@ -22,6 +22,7 @@ from clearinghouse.pos.schemas import (
     HoldSchema,
     ReversalSchema,
 )
+from clearinghouse.sequences.rules import is_sequence
 from tenants.credentials.rules import ACCRUE, REDEEM, REVERSE
 from tenants.credentials.service import Principal, check_scope
 from tenants.foundation import ids
@@ -108,12 +109,12 @@ def prepare(principal: Principal, body: dict[str, Any]) -> Event | Clearinghouse
         refuse_payment_cards_in(body)
         fields = dict(body)
         kind, key = fields.pop("kind", None), fields.pop("idempotency_key", None)
-        fields.pop("sequence", None)
+        was_queued = is_sequence(fields.pop("sequence", None))
         if not isinstance(kind, str) or kind not in SCHEMAS:
             raise InvalidInput(f"kind must be one of {', '.join(SCHEMAS)}.", code="invalid_kind")
         check_scope(principal, EVENT_SCOPES[kind])
         check_idempotency_key(key)
-        return event_of(principal, kind, load(SCHEMAS[kind], fields), key)
+        return event_of(principal, kind, load(SCHEMAS[kind], fields), key, was_queued)
     except ClearinghouseError as error:
         return error
 

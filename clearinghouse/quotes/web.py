@@ -16,6 +16,7 @@ from tenants.credentials.web import authenticated
 from tenants.foundation import clock
 from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, body
+from tenants.stores.rules import BLOCKED
 from tenants.verification.rules import needed
 
 quotes = APIBlueprint("quotes", __name__, url_prefix="/v1", tag="Points of sale")
@@ -37,12 +38,13 @@ def post_quote(principal: Principal, body: dict[str, Any]) -> Response:
     programme = programme_at(principal.tenant_id, now)
     points = card_points_now(principal.tenant_id, body["card"], clock.business_date(now, principal.time_zone))
     most, amount = redeemable(programme, body["amount"], points)
+    lines = purchase_lines(programme, body)
     return answer(
         {
             "card": body["card"],
             "amount": body["amount"],
             "currency": principal.currency,
-            "earns": earned(programme, body["amount"], purchase_lines(programme, body)),
+            "earns": 0 if principal.issuing == BLOCKED else earned(programme, body["amount"], lines),
             "available": points.available,
             "deficit": points.deficit,
             "redeemable": {

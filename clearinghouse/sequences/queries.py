@@ -5,11 +5,20 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from clearinghouse.sequences.rules import Range, given_up_before, read_multirange, write_multirange
+from clearinghouse.sequences.rules import (
+    Range,
+    count_numbers,
+    given_up_before,
+    missing_ranges,
+    read_multirange,
+    write_multirange,
+)
 from clearinghouse.sequences.tables import TerminalSequence
 from tenants.foundation.database import Unit
+from tenants.stores.tables import Store
+from tenants.terminals.tables import Terminal
 
 
 class Known(NamedTuple):
@@ -82,6 +91,25 @@ def find(session: Unit, tenant_id: UUID, terminal_id: UUID) -> Known:
     if row is None:
         return Known([], [], [], 0, None, None)
     return known_of(row.received, row.posted, row.repeated, row.highest, row.clock_skew_seconds, row.seen_at)
+
+
+def missing_of_terminals(session: Unit) -> list[tuple[str, str, int]]:
+    """Of terminals that hold numbers back: (code of the store, code of the terminal, how many), by code."""
+    statement = (
+        select(Store.code, Terminal.code, TerminalSequence.received, TerminalSequence.highest)
+        .join(Terminal, (Terminal.tenant_id == Store.tenant_id) & (Terminal.store_id == Store.store_id))
+        .join(
+            TerminalSequence,
+            (TerminalSequence.tenant_id == Terminal.tenant_id)
+            & (TerminalSequence.terminal_id == Terminal.terminal_id),
+        )
+        .order_by(Store.code, Terminal.code)
+    )
+    counted = (
+        (store_code, terminal_code, count_numbers(missing_ranges(read_multirange(received), highest)))
+        for store_code, terminal_code, received, highest in session.execute(statement)
+    )
+    return [(store_code, terminal_code, count) for store_code, terminal_code, count in counted if count]
 
 
 def known_of(

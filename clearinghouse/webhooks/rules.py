@@ -24,7 +24,9 @@ TRANSFER_TYPES = {
     "merge_in": "members.merged",
 }
 WINDOW_CLOSED = "window.closed"
-TYPES = (*TRANSFER_TYPES.values(), WINDOW_CLOSED)
+# What a store has issued and not settled came to 80% of its cap, to all of it, or back below.
+EXPOSURE_TYPES = {"warning": "exposure.warning", "reached": "exposure.reached", "normal": "exposure.normal"}
+TYPES = (*TRANSFER_TYPES.values(), WINDOW_CLOSED, *EXPOSURE_TYPES.values())
 # Only sent when asked for, and whatever an endpoint has chosen.
 PING = "webhook.ping"
 

@@ -1,11 +1,11 @@
 """When a store closed, who ended a rate or fee, terms set again before their month closes, windows postponed.
 
-Revision ID: 20261122_1650_rates
+Revision ID: 20261122_1650
 """
 
 from alembic import op
 
-revision = "20261122_1650_rates"
+revision = "20261122_1650"
 down_revision = "20261122_1640"
 branch_labels = None
 depends_on = None

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from settlement.checks.service import check_proposal
 from settlement.proposals import queries
-from settlement.proposals.service import derive, live_settlement_of, lock_window
+from settlement.proposals.service import check_not_approved, derive, live_settlement_of, lock_window
 from settlement.proposals.tables import Leg, Settlement
 from settlement.states.rules import APPROVED, LEG, PENDING, SETTLED, SETTLEMENT, WINDOW
 from settlement.states.service import begin, change_state
@@ -29,6 +29,7 @@ def approve(tenant_id: UUID, month: date, actor: Actor) -> Settlement:
     with unit_of_work(tenant_id) as session:
         window = lock_window(session, month)
         settlement = live_settlement_of(session, month)
+        check_not_approved(settlement)
         check_two_people(settlement, actor)
         check_day(window, today_in(tenant_id))
         check_current(session, window, settlement)
@@ -72,9 +73,10 @@ def check_all_green(session: Unit, settlement: Settlement) -> None:
     if findings:
         told = "; ".join(f"{f.check}, {f.subject}: {f.expected} is not {f.found}" for f in findings[:3])
         raise Conflict(
-            f"{len(findings)} checks of {show_month(settlement.month)} are red ({told}): "
+            f"{show_month(settlement.month)} has {len(findings)} differences ({told}): "
             "`clearinghouse settlement check` shows them all.",
             code="check_failed",
+            checks=sorted({finding.check for finding in findings}),
             findings=len(findings),
         )
 

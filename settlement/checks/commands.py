@@ -1,3 +1,5 @@
+"""`clearinghouse ledger check` and `clearinghouse settlement check`."""
+
 from __future__ import annotations
 
 import sys
@@ -5,8 +7,12 @@ import sys
 import click
 
 from clearinghouse.ledger.checks import check_ledger, count_checked
-from settlement.checks.service import check_settlement
-from tenants.foundation.console import err, json_option, network_option, out, print_rows, with_app
+from settlement.checks.schemas import FINDINGS_SHOWN, FINDINGS_SHOWN_MAX
+from settlement.checks.service import check_month, check_settlement
+from settlement.checks.show import print_checks, show_checks
+from settlement.statements.commands import month_option
+from tenants.foundation.console import err, json_option, network_option, out, print_fields, print_rows, with_app
+from tenants.foundation.months import parse_month
 from tenants.networks.service import find_network_id
 
 
@@ -20,7 +26,7 @@ def ledger() -> None:
 @json_option
 @with_app
 def check(network: str, as_json: bool) -> None:
-    """Recompute wallets, lots, chains, the matrix and every published month from the postings.
+    """Recompute wallets, lots, chains, the matrix, every published and every approved month from the postings.
 
     Names every difference and exits with status 1 if there is one.
     """
@@ -34,4 +40,29 @@ def check(network: str, as_json: bool) -> None:
         told = ", ".join(f"{count:,} {table}" for table, count in counts.items())
         out.print(f"{len(findings)} differences in {told}")
     if findings:
+        sys.exit(1)
+
+
+@click.command("check")
+@network_option
+@month_option
+@click.option(
+    "--limit",
+    type=click.IntRange(0, FINDINGS_SHOWN_MAX),
+    default=FINDINGS_SHOWN,
+    show_default=True,
+    help="Findings shown of each check.",
+)
+@json_option
+@with_app
+def check_of_month(network: str, month: str, limit: int, as_json: bool) -> None:
+    """Run every check that an approval runs; exits with status 1 while one is red."""
+    with err.status(f"checking {month}"):
+        checked, results = check_month(find_network_id(network), parse_month(month))
+    shown = show_checks(checked, results, limit)
+    if as_json:
+        print_fields(shown, as_json)
+    else:
+        print_checks(shown)
+    if not shown["all_green"]:
         sys.exit(1)

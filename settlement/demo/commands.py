@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from settlement.demo.service import NETWORK, closed_windows, is_approved, prepare_demo, run_month
+from settlement.demo.service import NETWORK, closed_windows, is_settled, prepare_demo, run_month
 from settlement.statements.documents import SettlementDocument
 from settlement.statements.service import load_settlement, output_folder, render_exports, render_statements
 from settlement.statements.show import print_settlement
@@ -38,7 +38,7 @@ def demo() -> None:
     windows = closed_windows(tenant_id)
     print_rows([show_month_row(window) for window in windows], False, "Twelve months, in points")
     document = load_settlement(tenant_id, windows[-1].month)
-    render_documents(document, tenant_id)
+    render_documents(document)
     out.print()
     print_settlement(document, count_day_close_differences(tenant_id, document.month), False)
     out.print()
@@ -51,7 +51,7 @@ def demo() -> None:
 
 def run_year(tenant_id: UUID, files: dict[date, Path], purchases: int) -> None:
     started = time.monotonic()
-    todo = {month: path for month, path in files.items() if not is_approved(tenant_id, month)}
+    todo = {month: path for month, path in files.items() if not is_settled(tenant_id, month)}
     if not todo:
         out.print("The year is in the ledger already.")
         return
@@ -71,10 +71,10 @@ def show_month_row(window: Window) -> dict[str, object]:
     }
 
 
-def render_documents(document: SettlementDocument, tenant_id: UUID) -> None:
+def render_documents(document: SettlementDocument) -> None:
     codes = {line.store_code for line in document.stores}
     with progress(f"statements of {show_month(document.month)}", len(codes)) as advance:
-        render_statements(document, tenant_id, codes, advance)
+        render_statements(document, codes, advance)
     render_exports(document)
 
 

@@ -19,9 +19,10 @@ from clearinghouse.networks.setup import set_up_database
 from clearinghouse.programme.rules import Terms
 from settlement.approvals.service import approve
 from settlement.demo import dataset
+from settlement.demo.payments import name_accounts, pay_month
 from settlement.proposals.service import list_settlements, propose
 from settlement.proposals.tables import Settlement
-from settlement.states.rules import FINAL, PROPOSED
+from settlement.states.rules import FINAL, PROPOSED, SETTLED
 from settlement.windows.service import close_month, find_window, list_windows
 from settlement.windows.tables import Window
 from tenants.foundation.errors import IntegrityFailure
@@ -60,6 +61,7 @@ def prepare_demo() -> tuple[UUID, dict[date, Path], int]:
     create_stores(tenant_id, dataset.stores(baskets))
     create_members_with_cards(tenant_id, dataset.households(baskets))
     add_people(tenant_id)
+    name_accounts(tenant_id)
     folder: Path = current_app.config["SETTINGS"].var / "demo"
     files = {parse_month(month): path for month, path in dataset.write_purchases(baskets, folder).items()}
     return tenant_id, files, baskets.num_rows
@@ -79,10 +81,12 @@ def run_month(tenant_id: UUID, month: date, purchases: Path, on_progress: Callab
 
 
 def settle_month(tenant_id: UUID, month: date) -> None:
-    """Two people: one proposes, the other approves."""
-    if not proposed_versions(tenant_id, month):
-        propose(tenant_id, month, act_as(tenant_id, PREPARER_CODE))
-    approve(tenant_id, month, act_as(tenant_id, APPROVER_CODE))
+    """Three people: one proposes, another approves, the third pays."""
+    if not is_approved(tenant_id, month):
+        if not proposed_versions(tenant_id, month):
+            propose(tenant_id, month, act_as(tenant_id, PREPARER_CODE))
+        approve(tenant_id, month, act_as(tenant_id, APPROVER_CODE))
+    pay_month(tenant_id, month, act_as(tenant_id, TREASURER_CODE))
 
 
 def proposed_versions(tenant_id: UUID, month: date) -> list[Settlement]:
@@ -91,6 +95,10 @@ def proposed_versions(tenant_id: UUID, month: date) -> list[Settlement]:
 
 def is_approved(tenant_id: UUID, month: date) -> bool:
     return any(settlement.state in FINAL for settlement in list_settlements(tenant_id, month))
+
+
+def is_settled(tenant_id: UUID, month: date) -> bool:
+    return any(settlement.state == SETTLED for settlement in list_settlements(tenant_id, month))
 
 
 def closed_windows(tenant_id: UUID) -> list[Window]:

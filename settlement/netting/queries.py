@@ -68,13 +68,15 @@ RECOVERED_BY_FLOWS = text("""
     SELECT redeeming_store_id, sum(points)::bigint FROM settlement.flows WHERE month = :month GROUP BY 1
 """)
 
+# By how much a posting changes what members hold, less what they owe.
+MEMBERS_HOLD = """CASE WHEN target IN ('lot', 'held', 'moved', 'deficit') THEN points ELSE 0 END
+    - CASE WHEN source IN ('lot', 'held', 'moved', 'deficit') THEN points ELSE 0 END"""
+
 # What members hold: the lots and holds as they are now less what is owed, less what later months did to them.
-OUTSTANDING_BY_LOTS = text("""
+OUTSTANDING_BY_LOTS = text(f"""
     SELECT (SELECT coalesce(sum(remaining), 0) FROM ledger.lots WHERE is_open)
          + (SELECT coalesce(sum(held - deficit), 0) FROM ledger.wallets)
-         - (SELECT coalesce(sum(CASE WHEN target IN ('lot', 'held', 'moved', 'deficit') THEN points ELSE 0 END
-                              - CASE WHEN source IN ('lot', 'held', 'moved', 'deficit') THEN points ELSE 0 END), 0)
-            FROM ledger.postings WHERE settlement_month > :month)
+         - (SELECT coalesce(sum({MEMBERS_HOLD}), 0) FROM ledger.postings WHERE settlement_month > :month)
 """)
 
 

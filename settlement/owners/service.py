@@ -15,7 +15,7 @@ from settlement.owners import queries
 from settlement.proposals.queries import lines_of, live_settlement
 from settlement.proposals.rules import Line
 from settlement.proposals.tables import Settlement
-from settlement.statements.service import load_settlement, render_statements
+from settlement.statements.service import load_heading, render_statements
 from settlement.states.rules import PROPOSED
 from settlement.windows.tables import Window
 from tenants.foundation.database import unit_of_work
@@ -103,7 +103,7 @@ def render_own_statement(tenant_id: UUID, actor: Actor, month: date, store_code:
     """The PDF, a draft until the month is approved. Raises `NotFound` as `own_lines` does."""
     with unit_of_work(tenant_id) as session:
         queries.own_store(session, actor.participant_id, store_code)
-    [path] = render_statements(load_settlement(tenant_id, month), tenant_id, {store_code})
+    [path] = render_statements(load_heading(tenant_id, month), {store_code})
     return path
 
 

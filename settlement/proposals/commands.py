@@ -1,4 +1,4 @@
-"""`clearinghouse settlement propose|approve|reject|versions`; the group is the statements'."""
+"""`clearinghouse settlement propose|approve|reject|versions|check|verify`; the group is the statements'."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from uuid import UUID
 import click
 
 from settlement.approvals.service import approve
+from settlement.checks.commands import check_of_month
+from settlement.proofs.commands import verify
 from settlement.proposals.service import propose, reject
 from settlement.proposals.show import show_lines, show_versions
 from settlement.statements.commands import month_option, settlement
@@ -21,6 +23,9 @@ from tenants.networks.service import find_network_id
 from tenants.staff.commands import actor_option
 from tenants.staff.rules import APPROVER, PREPARER
 from tenants.staff.service import act_as
+
+settlement.add_command(check_of_month)
+settlement.add_command(verify)
 
 
 @settlement.command("propose")

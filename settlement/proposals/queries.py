@@ -14,7 +14,7 @@ from settlement.adjustments.queries import adjustments_of
 from settlement.disputes.queries import disputes_of
 from settlement.fees.queries import fees_in_use
 from settlement.netting.rules import StoreDay
-from settlement.netting.tables import DayRow
+from settlement.netting.tables import DayRow, PositionRow
 from settlement.proposals.rules import (
     CARRIED_FORWARD,
     TRANSFER,
@@ -90,7 +90,7 @@ def month_of_settlement(session: Unit, tenant_id: UUID, month: date, approved: S
         month,
         terms.model,
         terms.minimum_payout,
-        participants={store.store_id: store.participant_id for store in stores},
+        participants=participants_of(session, month),
         days=store_days(session, month),
         rates=rates,
         uses=[Use(*row) for row in by_period(session, USES, month, first_days)] if on_redemption else (),
@@ -102,6 +102,16 @@ def month_of_settlement(session: Unit, tenant_id: UUID, month: date, approved: S
         opening=opening_balances(session, month),
         open_stores=open_stores(stores, month, get_network(tenant_id).time_zone),
     )
+
+
+def participants_of(session: Unit, month: date) -> dict[UUID, UUID]:
+    """By store, of those that there were when the month was published: one that is made later changes nothing."""
+    statement = (
+        select(Store.store_id, Store.participant_id)
+        .join(PositionRow, (PositionRow.tenant_id == Store.tenant_id) & (PositionRow.store_id == Store.store_id))
+        .where(PositionRow.month == month)
+    )
+    return {store_id: participant_id for store_id, participant_id in session.execute(statement)}
 
 
 def open_stores(stores: Iterable[Store], month: date, time_zone: str) -> list[UUID]:
@@ -170,6 +180,10 @@ def lines_of(session: Unit, settlement_id: UUID, store_id: UUID | None = None) -
     if store_id is not None:
         statement = statement.where((LineRow.payer_id == store_id) | (LineRow.payee_id == store_id))
     return [Line(*row) for row in session.execute(statement)]
+
+
+def line_of(row: LineRow) -> Line:
+    return Line(*(getattr(row, field.name) for field in fields(Line)))
 
 
 # As JSON, a part at a time: as parameters, each value of hundreds of thousands of lines would be parsed as one.

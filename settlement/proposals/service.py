@@ -18,6 +18,7 @@ from settlement.netting.rules import Identity
 from settlement.proposals import queries
 from settlement.proposals.rules import Line, Month, canonical, derive_lines, prove_money, rounding_of
 from settlement.proposals.tables import Settlement
+from settlement.seals.service import seal_window
 from settlement.states.rules import FINAL, PROPOSED, REJECTED, SETTLEMENT
 from settlement.states.service import begin, change_state
 from settlement.windows.service import keep, refuse_unless_all_hold, totals_of
@@ -59,6 +60,7 @@ def propose(tenant_id: UUID, month: date, actor: Actor) -> Settlement:
         check_not_approved(former)
         derived = derive(session, window)
         refuse_unless_all_hold(month, derived.identities)
+        seal_window(session, window)
         if former is not None:
             change_state(session, SETTLEMENT, former, REJECTED, actor.shown, "proposed anew")
             session.flush()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from clearinghouse.expiry.jobs import expire_network
 from clearinghouse.holds.service import release_overdue_everywhere
 from clearinghouse.ledger.service import ensure_partitions_ahead
-from clearinghouse.webhooks.jobs import carry_all, purge_network
+from clearinghouse.webhooks.jobs import carry_all, purge_network, put
 from settlement.disputes.jobs import expire_disputes_of
+from settlement.exposure.jobs import update_network
+from settlement.exposure.service import has_caps
 from settlement.windows.jobs import close_due_months
-from tenants.foundation.queue import job_queue
+from tenants.foundation.queue import QUEUE_NAME, job_queue
 from tenants.networks.service import list_networks
 
 CLOSE_SECONDS_MAX = 3600
@@ -25,6 +27,13 @@ def close_all() -> None:
     queue = job_queue()
     for tenant_id, _ in list_networks():
         queue.enqueue(close_due_months, str(tenant_id), job_timeout=CLOSE_SECONDS_MAX)
+
+
+def measure_all() -> None:
+    """Of networks whose job of the minute before is waiting still, that one will do."""
+    for tenant_id, _ in list_networks():
+        if has_caps(tenant_id):
+            put(QUEUE_NAME, tenant_id, update_network, str(tenant_id))
 
 
 def make_partitions() -> int:
@@ -46,6 +55,7 @@ def expire_all_disputes() -> None:
 # (job, cron expression): minutes apart, so that a month's last expiry has run when its close comes up.
 PERIODIC = (
     (release_overdue_everywhere, "* * * * *"),
+    (measure_all, "* * * * *"),
     (expire_all, "5 * * * *"),
     (close_all, "35 * * * *"),
     (make_partitions, "50 3 * * *"),

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from uuid import UUID
 
-from settlement.statements.documents import SettlementDocument, StoreLine
+from settlement.proposals.rules import Line
+from settlement.statements.documents import MONEY_COLUMNS, POINT_COLUMNS, SettlementDocument, StoreLine
 from tenants.foundation.csv_text import csv_bytes, text_cell
 from tenants.foundation.files import put_in_place
 from tenants.foundation.money import show_money
+from tenants.foundation.months import show_month
+from tenants.networks.service import show_rate
 from tenants.stores.service import HEAD_OFFICE
 
 POSITION_COLUMNS = [
     "store_code",
     "store_name",
     "participant",
-    "issued",
-    "recovered",
-    "expired",
-    "borne",
-    "net_points",
-    "to_pay",
-    "to_receive",
-    "net",
+    *POINT_COLUMNS,
+    *MONEY_COLUMNS,
     "direction",
     "currency",
 ]
 FLOW_COLUMNS = ["issuing_code", "redeeming_code", "points"]
+LINE_COLUMNS = [
+    "line",
+    "key",
+    "kind",
+    "payer",
+    "payee",
+    "quantity",
+    "rate_minor",
+    "exact_minor",
+    "amount",
+    "currency",
+    "origin_month",
+    "note",
+]
 
 
 def write_positions_csv(document: SettlementDocument, path: Path) -> None:
@@ -40,28 +53,50 @@ def write_flows_csv(document: SettlementDocument, path: Path) -> None:
     put_in_place(path, csv_bytes(FLOW_COLUMNS, rows))
 
 
+def write_lines_csv(document: SettlementDocument, path: Path) -> None:
+    """One line for each amount that a payer owes a payee (`HQ`: head office).
+
+    `rate_minor` is minor units a point or transfer, or a share; `exact_minor` is `amount` in minor units before
+    rounding. `key` names the line in every version of its month.
+    """
+    codes = document.codes()
+    rows = [line_row(number, line, codes, document.currency) for number, line in enumerate(document.lines, start=1)]
+    put_in_place(path, csv_bytes(LINE_COLUMNS, rows))
+
+
+def line_row(number: int, line: Line, codes: Mapping[UUID, str], currency: str) -> list[str]:
+    return [
+        str(number),
+        line.key,
+        line.kind,
+        text_cell(codes[line.payer_id]),
+        text_cell(codes[line.payee_id]),
+        "" if line.quantity is None else str(line.quantity),
+        "" if line.rate is None else show_rate(line.rate),
+        show_rate(line.exact),
+        plain_money(line.amount, currency),
+        currency,
+        show_month(line.origin_month),
+        text_cell(line.note),
+    ]
+
+
 def position_row(line: StoreLine, currency: str) -> list[str]:
-    position = line.position
     return [
         text_cell(line.store_code),
         text_cell(line.store_name),
         text_cell(line.participant_name),
-        str(position.issued),
-        str(position.recovered),
-        str(position.expired),
-        str(position.borne),
-        str(position.net_points),
-        plain_money(position.to_pay, currency),
-        plain_money(position.to_receive, currency),
-        plain_money(position.net, currency),
-        position.direction,
+        *map(str, line.points),
+        *(plain_money(minor, currency) for minor in line.money),
+        line.position.direction,
         currency,
     ]
 
 
 def head_office_row(document: SettlementDocument) -> list[str]:
     net = plain_money(document.hq_net, document.currency)
-    return [HEAD_OFFICE, "Head office", "", "", "", "", "", "", "", "", net, "", document.currency]
+    nothing = [""] * (POSITION_COLUMNS.index("net") - 2)
+    return [HEAD_OFFICE, "Head office", *nothing, net, "", document.currency]
 
 
 def plain_money(minor: int, currency: str) -> str:

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import func, select
+from sqlalchemy import select
 
+from settlement.authenticity.service import verification_url
 from settlement.netting.rules import StorePoints
-from settlement.netting.tables import DayRow, FlowRow, PositionRow
+from settlement.netting.tables import FlowRow, PositionRow
 from settlement.proposals.queries import lines_of
 from settlement.proposals.rules import Line, positions_of
 from settlement.proposals.service import get_settlement
-from settlement.statements.csv_files import write_flows_csv, write_positions_csv
-from settlement.statements.documents import DayLine, Flow, SettlementDocument, StatementDocument, StoreLine
+from settlement.proposals.tables import Settlement
+from settlement.reports.csv_files import write_ageing_csv
+from settlement.reports.documents import NetworkReport
+from settlement.reports.pdf import write_report_pdf
+from settlement.reports.service import current_since, load_report
+from settlement.reports.xlsx import write_settlement_xlsx
+from settlement.statements import queries
+from settlement.statements.csv_files import write_flows_csv, write_lines_csv, write_positions_csv
+from settlement.statements.documents import (
+    DayLine,
+    Flow,
+    MonthHeading,
+    Names,
+    SettlementDocument,
+    StatementDocument,
+    StoreLine,
+)
 from settlement.statements.pdf import write_statement_pdf
-from settlement.statements.xlsx import write_settlement_xlsx
+from settlement.statements.texts import ENGLISH, language_of
+from settlement.states.rules import REJECTED
+from settlement.terms.rules import Calendar
 from settlement.windows.service import get_published_window, identities_of, totals_of
+from settlement.windows.tables import Window
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import NotFound
 from tenants.foundation.months import last_day, show_month
@@ -29,11 +50,21 @@ from tenants.staff.tables import Staff
 from tenants.stores.service import HEAD_OFFICE, stores_and_owners
 from tenants.stores.tables import Store
 
+# Of so many stores the points, lines and days are in memory at once.
+STATEMENTS_A_LOAD = 100
+
 EXPORTS: dict[str, Callable[[SettlementDocument, Path], None]] = {
-    "settlement.xlsx": write_settlement_xlsx,
     "positions.csv": write_positions_csv,
+    "lines.csv": write_lines_csv,
     "flows.csv": write_flows_csv,
 }
+# What these say of payments changes; words in one of the languages of `settlement.statements.texts`.
+REPORTS: dict[str, Callable[[NetworkReport, Path, str], None]] = {
+    "settlement.xlsx": write_settlement_xlsx,
+    "report.pdf": write_report_pdf,
+    "ageing.csv": lambda report, path, language: write_ageing_csv(report.ageing, path),
+}
+EXPORT_NAMES = (*REPORTS, *EXPORTS)
 
 
 def load_settlement(tenant_id: UUID, month: date, version: int | None = None) -> SettlementDocument:
@@ -41,36 +72,44 @@ def load_settlement(tenant_id: UUID, month: date, version: int | None = None) ->
     settlement = get_settlement(tenant_id, month, version)
     window = get_published_window(tenant_id, month)
     with unit_of_work(tenant_id) as session:
-        network = get_network(tenant_id)
         points = {row.store_id: points_of_row(row) for row in positions_in(session, month)}
         lines = lines_of(session, settlement.settlement_id)
         stores = store_lines(session, points, lines)
-        people = {person.staff_id: person.code for person in session.scalars(select(Staff))}
+        heading = heading_fields(session, settlement, window)
     return SettlementDocument(
-        tenant_id,
-        network.code,
-        network.name,
-        network.currency,
-        network.time_zone,
-        month,
-        window.closed_at,
-        settlement.settlement_id,
-        settlement.version,
-        settlement.state,
-        settlement.model,
-        people[settlement.proposed_by],
-        None if settlement.approved_by is None else people[settlement.approved_by],
-        settlement.approved_at or settlement.proposed_at,
-        totals_of(window),
-        settlement.hq_net,
-        settlement.rounding,
-        tuple(stores),
-        points.get(tenant_id),
-        tuple(lines),
-        tuple(load_flows(tenant_id, month)),
-        tuple(identities_of([*(window.identities or ()), *settlement.identities])),
-        window.merkle_root,
+        **heading,
+        totals=totals_of(window),
+        hq_net=settlement.hq_net,
+        rounding=settlement.rounding,
+        stores=tuple(stores),
+        hq_funded=points.get(tenant_id),
+        lines=tuple(lines),
+        flows=tuple(load_flows(tenant_id, month)),
+        identities=tuple(identities_of([*(window.identities or ()), *settlement.identities])),
     )
+
+
+def heading_fields(session: Unit, settlement: Settlement, window: Window) -> dict[str, Any]:
+    """Those of `MonthHeading`."""
+    network = get_network(settlement.tenant_id)
+    people = {person.staff_id: person.code for person in session.scalars(select(Staff))}
+    return {
+        "tenant_id": settlement.tenant_id,
+        "network_code": network.code,
+        "network_name": network.name,
+        "currency": network.currency,
+        "time_zone": network.time_zone,
+        "month": settlement.month,
+        "closed_at": window.closed_at,
+        "settlement_id": settlement.settlement_id,
+        "version": settlement.version,
+        "state": settlement.state,
+        "model": settlement.model,
+        "proposed_by": people[settlement.proposed_by],
+        "approved_by": None if settlement.approved_by is None else people[settlement.approved_by],
+        "as_of": settlement.approved_at or settlement.proposed_at,
+        "merkle_root": window.merkle_root,
+    }
 
 
 def load_flows(tenant_id: UUID, month: date) -> list[Flow]:
@@ -110,59 +149,96 @@ def points_of_row(row: PositionRow) -> StorePoints:
     return StorePoints(row.store_id, row.issued, row.recovered, row.expired, row.borne)
 
 
-def load_statements(settlement: SettlementDocument, tenant_id: UUID, codes: set[str]) -> list[StatementDocument]:
-    """The statements of the stores in `codes`, by code."""
-    month = settlement.month
+def load_heading(tenant_id: UUID, month: date, version: int | None = None) -> MonthHeading:
+    """As `load_settlement`, without the figures."""
+    settlement = get_settlement(tenant_id, month, version)
+    window = get_published_window(tenant_id, month)
     with unit_of_work(tenant_id) as session:
-        opening = own_points_outstanding(session, month)
-        days: dict[UUID, list[DayLine]] = {}
-        for row in session.scalars(select(DayRow).where(DayRow.month == month).order_by(DayRow.day)):
-            days.setdefault(row.store_id, []).append(DayLine(row.day, row.issued, row.recovered, row.expired))
-    flows: dict[str, list[Flow]] = {}
-    for flow in settlement.flows:
-        for code in {flow.issuing_code, flow.redeeming_code} & codes:
-            flows.setdefault(code, []).append(flow)
-    return [
-        make_statement(
-            settlement,
-            line,
-            opening.get(line.position.store_id, 0),
-            days.get(line.position.store_id, []),
-            flows.get(line.store_code, []),
+        return MonthHeading(**heading_fields(session, settlement, window))
+
+
+def load_statements(heading: MonthHeading, codes: Collection[str]) -> Iterator[StatementDocument]:
+    """The statements of the stores in `codes`, by code, and nothing of the others but their names.
+
+    Raises `NotFound` for a code of no store.
+    """
+    month = heading.month
+    settlement = get_settlement(heading.tenant_id, month, heading.version)
+    window = get_published_window(heading.tenant_id, month)
+    with unit_of_work(heading.tenant_id) as session:
+        stores = session.execute(stores_and_owners().order_by(Store.code)).all()
+        wanted = [row for row in stores if row.Store.code in codes]
+        check_all_known(codes, {row.Store.code for row in wanted}, month)
+        names = Names(
+            {row.Store.store_id: row.Store.code for row in stores} | {heading.tenant_id: HEAD_OFFICE},
+            {row.Store.code: row.Store.name for row in stores},
+            queries.fee_bases(session),
+            queries.rate_begins(session),
         )
-        for line in settlement.stores
-        if line.store_code in codes
-    ]
+        store_ids = [row.Store.store_id for row in wanted]
+        lines = by_party(queries.lines_of_stores(session, heading.settlement_id, store_ids))
+        points = {row.store_id: points_of_row(row) for row in queries.points_of_stores(session, month, store_ids)}
+        flows = flows_by_store(queries.flows_of_stores(session, month, store_ids), names.codes)
+        days = queries.days_by_store(session, month, store_ids)
+        opening = queries.own_points_outstanding(session, month, store_ids)
+        reversed_points = queries.reversed_points(session, month)
+    for row in wanted:
+        store_id = row.Store.store_id
+        of_store = lines.get(store_id, [])
+        [position] = positions_of([points.get(store_id, StorePoints(store_id, 0, 0, 0, 0))], of_store)
+        yield make_statement(
+            StoreLine(row.Store.code, row.Store.name, row.Participant.name, position),
+            opening.get(store_id, 0),
+            flows.get(store_id, []),
+            heading=heading,
+            calendar=calendar_of_window(window),
+            content_hash=settlement.content_hash,
+            names=names,
+            lines=tuple(of_store),
+            issued_reversed=reversed_points.get(store_id, (0, 0))[0],
+            recovered_reversed=reversed_points.get(store_id, (0, 0))[1],
+            days=tuple(every_day(month, days.get(store_id, []))),
+            verification_url=verification_url(heading.tenant_id, heading.settlement_id, store_id),
+        )
 
 
-def own_points_outstanding(session: Unit, month: date) -> dict[UUID, int]:
-    """By store: its points issued and borne in the months before, not recovered anywhere nor expired in them."""
-    issued = select(
-        PositionRow.store_id, func.sum(PositionRow.issued + PositionRow.borne - PositionRow.expired)
-    ).where(PositionRow.month < month)
-    recovered = select(FlowRow.funder_id, func.sum(FlowRow.points)).where(FlowRow.month < month)
-    outstanding = {
-        store_id: int(points) for store_id, points in session.execute(issued.group_by(PositionRow.store_id))
-    }
-    for funder_id, points in session.execute(recovered.group_by(FlowRow.funder_id)):
-        outstanding[funder_id] = outstanding.get(funder_id, 0) - int(points)
-    return outstanding
+def check_all_known(codes: Collection[str], known: Collection[str], month: date) -> None:
+    unknown = sorted(set(codes) - set(known))
+    if unknown:
+        raise NotFound(f"No store {', '.join(unknown)} in {show_month(month)}.", code="store_unknown")
 
 
-def make_statement(
-    settlement: SettlementDocument, line: StoreLine, opening: int, days: list[DayLine], flows: list[Flow]
-) -> StatementDocument:
-    code, position = line.store_code, line.position
-    own_recovered = sum(flow.points for flow in flows if flow.issuing_code == code)
+def by_party(lines: Iterable[Line]) -> dict[UUID, list[Line]]:
+    found: dict[UUID, list[Line]] = {}
+    for line in lines:
+        for party in {line.payer_id, line.payee_id}:
+            found.setdefault(party, []).append(line)
+    return found
+
+
+def flows_by_store(flows: Iterable[tuple[UUID, UUID, int]], codes: Mapping[UUID, str]) -> dict[UUID, list[Flow]]:
+    found: dict[UUID, list[Flow]] = {}
+    for issuer_id, redeemer_id, points in flows:
+        for store_id in {issuer_id, redeemer_id}:
+            found.setdefault(store_id, []).append(Flow(codes[issuer_id], codes[redeemer_id], points))
+    return found
+
+
+def calendar_of_window(window: Window) -> Calendar:
+    return Calendar(window.dispute_until, window.approve_by, window.collect_on, window.pay_on)
+
+
+def make_statement(line: StoreLine, opening: int, flows: Sequence[Flow], **more: Any) -> StatementDocument:
+    """`flows` have the store on either side, or on both; `more` are the fields that need no reckoning."""
+    position = line.position
+    own_recovered = sum(flow.points for flow in flows if flow.issuing_code == line.store_code)
     return StatementDocument(
-        settlement,
-        line,
-        opening,
-        own_recovered,
-        opening + position.issued + position.borne - own_recovered - position.expired,
-        tuple(every_day(settlement.month, days)),
-        tuple(flow for flow in flows if flow.issuing_code != flow.redeeming_code),
-        position.store_id,
+        line=line,
+        opening_outstanding=opening,
+        own_points_recovered=own_recovered,
+        closing_outstanding=opening + position.issued + position.borne - own_recovered - position.expired,
+        counter_flows=tuple(flow for flow in flows if flow.issuing_code != flow.redeeming_code),
+        **more,
     )
 
 
@@ -179,10 +255,25 @@ def output_folder(network_code: str, month: date) -> Path:
     return folder
 
 
-def statement_path(document: SettlementDocument, code: str) -> Path:
+def version_folder(heading: MonthHeading) -> Path:
+    """The month's own folder is for what was approved, of which there is one version; others have a folder each."""
+    folder = output_folder(heading.network_code, heading.month)
+    if heading.is_final:
+        return folder
+    return folder / f"v{heading.version}-{'rejected' if heading.state == REJECTED else 'draft'}"
+
+
+def statement_path(heading: MonthHeading, code: str, language: str = ENGLISH) -> Path:
+    return version_folder(heading) / folder_of(language) / f"{file_name(code)}.pdf"
+
+
+def folder_of(language: str) -> str:
+    return "statements" if language == ENGLISH else f"statements-{language}"
+
+
+def file_name(code: str) -> str:
     """Store codes are free text: what is not safe in a file name is written as its number."""
-    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else f"%{ord(c):02x}" for c in code)
-    return output_folder(document.network_code, document.month) / "statements" / f"{name}.pdf"
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else f"%{ord(c):02x}" for c in code)
 
 
 def write_unless_there(path: Path, as_of: datetime, write: Callable[[Path], None]) -> Path:
@@ -195,32 +286,57 @@ def write_unless_there(path: Path, as_of: datetime, write: Callable[[Path], None
     return path
 
 
-def render_exports(document: SettlementDocument) -> list[Path]:
-    return [render_export(document, name) for name in EXPORTS]
+def render_exports(document: SettlementDocument, language: str = ENGLISH) -> list[Path]:
+    load = cache(lambda: load_report(document))
+    return [render(document, name, language, load) for name in EXPORT_NAMES]
 
 
-def render_export(document: SettlementDocument, name: str) -> Path:
-    if name not in EXPORTS:
-        raise NotFound(f"There is no export {name!r}: {', '.join(EXPORTS)}.", code="export_unknown")
-    path = output_folder(document.network_code, document.month) / name
-    return write_unless_there(path, document.as_of, partial(EXPORTS[name], document))
+def render_export(document: SettlementDocument, name: str, language: str = ENGLISH) -> Path:
+    if name not in EXPORT_NAMES:
+        raise NotFound(f"There is no export {name!r}: {', '.join(EXPORT_NAMES)}.", code="export_unknown")
+    return render(document, name, language, lambda: load_report(document))
+
+
+def render(document: SettlementDocument, name: str, language: str, load: Callable[[], NetworkReport]) -> Path:
+    language_of(language)
+    folder = version_folder(document)
+    if name in EXPORTS:
+        return write_unless_there(folder / name, document.as_of, partial(EXPORTS[name], document))
+    since = max(document.as_of, current_since(document.tenant_id))
+    path = folder / name_in(name, language)
+    return write_unless_there(path, since, lambda at: write_report(load(), name, at, language))
+
+
+def write_report(report: NetworkReport, name: str, path: Path, language: str) -> None:
+    """The file is as old as what it says: a payment that was booked meanwhile makes it out of date."""
+    REPORTS[name](report, path, language)
+    os.utime(path, (report.loaded_at.timestamp(), report.loaded_at.timestamp()))
+
+
+def name_in(name: str, language: str) -> str:
+    """`settlement.zh-Hans.xlsx`; English, and CSV for programmes, have no language in their names."""
+    stem, _, kind = name.partition(".")
+    return name if language == ENGLISH or kind == "csv" else f"{stem}.{language}.{kind}"
 
 
 def render_statements(
-    document: SettlementDocument,
-    tenant_id: UUID,
-    codes: set[str],
+    heading: MonthHeading,
+    codes: Collection[str],
     on_progress: Callable[[int], None] = lambda statements: None,
+    language: str = ENGLISH,
 ) -> list[Path]:
-    known = {line.store_code for line in document.stores}
-    if not codes <= known:
-        raise NotFound(
-            f"No store {', '.join(sorted(codes - known))} in {show_month(document.month)}.",
-            code="store_unknown",
-        )
+    """Those that are there already stay as they are. Raises `NotFound` for a code of no store."""
+    in_language = language_of(language)
     paths = []
-    for statement in load_statements(document, tenant_id, codes):
-        path = statement_path(document, statement.line.store_code)
-        paths.append(write_unless_there(path, document.as_of, partial(write_statement_pdf, statement)))
-        on_progress(1)
+    for chunk in chunks(sorted(codes), STATEMENTS_A_LOAD):
+        for statement in load_statements(heading, chunk):
+            path = statement_path(heading, statement.line.store_code, language)
+            write = partial(write_statement_pdf, statement, language=in_language)
+            paths.append(write_unless_there(path, heading.as_of, write))
+            on_progress(1)
     return paths
+
+
+def chunks(codes: Sequence[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(codes), size):
+        yield list(codes[start : start + size])

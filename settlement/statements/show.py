@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from settlement.proposals.rules import NONE, RECEIVE, REMIT, direction_of
-from settlement.statements.documents import SettlementDocument, StoreLine
+from settlement.statements.documents import MONEY_COLUMNS, POINT_COLUMNS, SettlementDocument, StoreLine
 from settlement.windows.show import print_identities, show_identity
 from tenants.foundation.console import print_fields, print_rows
 from tenants.foundation.money import show_money
@@ -81,26 +81,13 @@ def totals_as_json(document: SettlementDocument, day_close_differences: int) -> 
 
 
 def position_as_json(line: StoreLine) -> dict[str, Any]:
-    position = line.position
     return {
         "store": line.store_code,
         "name": line.store_name,
         "participant": line.participant_name,
-        "issued": position.issued,
-        "recovered": position.recovered,
-        "expired": position.expired,
-        "borne": position.borne,
-        "net_points": position.net_points,
-        "opening": position.opening,
-        "to_pay": position.to_pay,
-        "to_receive": position.to_receive,
-        "fees": position.fees,
-        "tax": position.tax,
-        "adjustments": position.adjustments,
-        "disputed": position.disputed,
-        "carried_forward": position.carried_forward,
-        "net": position.net,
-        "direction": position.direction,
+        **dict(zip(POINT_COLUMNS, line.points, strict=True)),
+        **dict(zip(MONEY_COLUMNS, line.money, strict=True)),
+        "direction": line.position.direction,
     }
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Computed, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import Computed, ForeignKeyConstraint, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.foundation.columns import Count, Key, Moment, Words
@@ -15,9 +15,9 @@ class Transition(Base):
     __tablename__ = "transitions"
     __table_args__ = {"schema": "settlement"}
 
-    subject: Mapped[str] = mapped_column(primary_key=True)
-    from_state: Mapped[str] = mapped_column(primary_key=True)
-    to_state: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    from_state: Mapped[str] = mapped_column(Text, primary_key=True)
+    to_state: Mapped[str] = mapped_column(Text, primary_key=True)
 
 
 class StateChange(Base):
@@ -43,7 +43,7 @@ class StateChange(Base):
                 "settlement.transitions.to_state",
             ],
         ),
-        UniqueConstraint("tenant_id", "subject_id", "sequence", "to_state"),
+        UniqueConstraint("tenant_id", "subject_id", "sequence", "to_state", name="state_changes_reached_key"),
         {"schema": "settlement"},
     )
 

@@ -19,7 +19,7 @@ class TermsRow(Base):
 
     tenant_id: Mapped[Key]
     from_month: Mapped[MonthKey]
-    version: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     model: Mapped[Words]
     minimum_payout: Mapped[MinorUnits]
     dispute_days: Mapped[Count]

@@ -11,18 +11,12 @@ from pathlib import Path
 from reportlab.lib.colors import Color, linearlyInterpolatedColor
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, PageBreak, Spacer
 
-from settlement.statements.pdf import (
-    ACCENT,
-    GREY,
+from settlement.statements.paper import ACCENT, GREY, PALE, ROW_HEIGHT, RULE, SMALL_SIZE, WIDTH
+from settlement.statements.story import (
     NOTE,
-    PALE,
-    ROW_HEIGHT,
-    RULE,
     SECTION,
-    SMALL_SIZE,
     STORE,
     TEXT,
-    WIDTH,
     headline_band,
     major_rate,
     number_table,

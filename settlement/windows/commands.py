@@ -6,6 +6,7 @@ from uuid import UUID
 
 import click
 
+from settlement.seals.commands import seal
 from settlement.terms.service import postpone
 from settlement.windows.service import close_month, day_close_differences_of, identities_of, list_windows
 from settlement.windows.show import print_identities, show_closed_window
@@ -21,6 +22,9 @@ from tenants.staff.service import act_as
 @click.group()
 def window() -> None:
     """Settlement windows: list them, close a month."""
+
+
+window.add_command(seal)
 
 
 @window.command("list")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from apiflask import Schema
-from marshmallow import fields
+from marshmallow import fields, validate
+
+from settlement.statements.texts import ENGLISH, LANGUAGES
 
 
 class WindowSchema(Schema):
@@ -53,6 +55,9 @@ class ClosedWindowSchema(WindowSchema):
     opening_outstanding = fields.Integer(allow_none=True)
     closing_outstanding = fields.Integer(allow_none=True)
     identities = fields.List(fields.Nested(IdentitySchema))
+    merkle_root = fields.String(
+        allow_none=True, metadata={"description": "Over the hashes of all its transfers; null until sealed"}
+    )
     changes = fields.List(fields.Nested(ChangeSchema))
 
 
@@ -67,5 +72,9 @@ class FlowsSchema(Schema):
     flows = fields.List(fields.Nested(FlowSchema))
 
 
-class RenderingSchema(Schema):
-    jobs = fields.List(fields.String())
+class ExportQuerySchema(Schema):
+    language = fields.String(
+        load_default=ENGLISH,
+        validate=validate.OneOf(LANGUAGES),
+        metadata={"description": "Of settlement.xlsx and report.pdf"},
+    )

@@ -25,6 +25,7 @@ from clearinghouse.webhooks.service import emit
 from settlement.netting import queries
 from settlement.netting.rules import Identity, StoreDay, StorePoints, Totals, prove_points, sum_stores, total_of
 from settlement.netting.tables import PositionRow
+from settlement.seals.service import seal_window
 from settlement.states.rules import CLOSED, WINDOW
 from settlement.states.service import begin
 from settlement.terms.queries import terms_of
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 def close_month(tenant_id: UUID, month: date, closed_by: str) -> Window:
-    """Expire what the month's end expires, close it, net it, publish it; the published window.
+    """Expire what the month's end expires, close it, net it, seal it, publish it; the published window.
 
     Goes on with a close that was interrupted. Raises `Conflict` for a month that has been published
     already, is not over yet, or is not next in turn, and `IntegrityFailure` when an identity fails: the month is
@@ -141,7 +142,7 @@ def cut_off(tenant_id: UUID, month: date, closed_by: str) -> None:
 
 
 def publish(tenant_id: UUID, month: date) -> list[Identity]:
-    """Sum a closed month, prove the identities, write the figures: all or nothing.
+    """Sum a closed month, prove the identities, write the figures, seal the transfers: all or nothing.
 
     A closed month's postings can't change, and what members hold is read in one statement, so no further
     snapshot is needed.
@@ -161,6 +162,8 @@ def publish(tenant_id: UUID, month: date) -> list[Identity]:
         refuse_unless_all_hold(month, identities)
         write_figures(session, window, points, totals, days)
         window.identities = [keep(identity) for identity in identities]
+        session.flush()
+        seal_window(session, window)
         emit(session, tenant_id, WINDOW_CLOSED, event_of(window))
     log.info("published %s", show_month(month))
     return identities

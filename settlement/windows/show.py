@@ -43,6 +43,7 @@ def show_closed_window(tenant_id: UUID, month: date) -> dict[str, Any]:
         **show_window(window, differences),
         **{name: getattr(window, name) for name in POINTS},
         "identities": [show_identity(identity) for identity in identities_of(window.identities)],
+        "merkle_root": window.merkle_root and window.merkle_root.hex(),
         "changes": changes,
     }
 

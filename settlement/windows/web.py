@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiflask import APIBlueprint, FileSchema
+from apiflask import APIBlueprint
 from flask import Response, send_file
 
-from settlement.statements.jobs import enqueue_documents
-from settlement.statements.service import load_flows, load_settlement, render_export, render_statements
-from settlement.windows.schemas import ClosedWindowSchema, FlowsSchema, RenderingSchema, WindowListSchema
+from settlement.statements.service import load_flows, load_settlement, render_export
+from settlement.windows.schemas import (
+    ClosedWindowSchema,
+    ExportQuerySchema,
+    FlowsSchema,
+    WindowListSchema,
+)
 from settlement.windows.service import close_month, day_close_differences_of, get_published_window, list_windows
 from settlement.windows.show import show_closed_window, show_window
 from tenants.credentials.rules import HQ, PREPARE, READ, SETTLEMENT, STAFF
@@ -17,14 +21,17 @@ from tenants.credentials.service import Principal, show_caller
 from tenants.credentials.web import authenticated
 from tenants.foundation.months import parse_month, show_month
 from tenants.foundation.openapi import refusals
-from tenants.foundation.web import answer
+from tenants.foundation.web import answer, query
 
 settlement = APIBlueprint("settlement", __name__, url_prefix="/v1/settlement", tag="Settlement")
 
+PDF = "application/pdf"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV = "text/csv"
 A_FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-EXPORTED: dict[int | str, dict[str, Any]] = {200: {"description": "The file", "content": {XLSX: A_FILE, CSV: A_FILE}}}
+EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": {XLSX: A_FILE, CSV: A_FILE, PDF: A_FILE}}
+}
 
 
 @settlement.get("/windows")
@@ -77,29 +84,10 @@ def get_flows(principal: Principal, month: str) -> Response:
 
 @settlement.get("/windows/<month>/exports/<name>")
 @authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
+@query(ExportQuerySchema)
 @settlement.doc(responses=EXPORTED)
 @refusals(also={409})
-def get_export(principal: Principal, month: str, name: str) -> Response:
-    """settlement.xlsx, positions.csv or flows.csv"""
+def get_export(principal: Principal, month: str, name: str, query: dict[str, Any]) -> Response:
+    """settlement.xlsx, report.pdf, positions.csv, lines.csv, flows.csv or ageing.csv"""
     document = load_settlement(principal.tenant_id, parse_month(month))
-    return send_file(render_export(document, name), as_attachment=True, conditional=False)
-
-
-@settlement.get("/windows/<month>/statements/<store>")
-@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
-@settlement.output(FileSchema, content_type="application/pdf")
-@refusals(also={409})
-def get_statement(principal: Principal, month: str, store: str) -> Response:
-    """A store's statement as PDF"""
-    document = load_settlement(principal.tenant_id, parse_month(month))
-    [path] = render_statements(document, principal.tenant_id, {store})
-    return send_file(path, mimetype="application/pdf", conditional=False)
-
-
-@settlement.post("/windows/<month>/documents")
-@authenticated(HQ, STAFF, scope=(SETTLEMENT, PREPARE))
-@settlement.output(RenderingSchema, status_code=202)
-def post_documents(principal: Principal, month: str) -> Response:
-    """Have the workers write every document of a month"""
-    document = load_settlement(principal.tenant_id, parse_month(month))
-    return answer({"jobs": enqueue_documents(principal.tenant_id, document)}, 202)
+    return send_file(render_export(document, name, query["language"]), as_attachment=True, conditional=False)

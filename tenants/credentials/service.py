@@ -54,7 +54,8 @@ class Principal:
     """Who is asking: a terminal of a store, head office (no store), or a person (`staff_id`).
 
     `rate_limit` is requests per second, None for the role's own; `expires_at` is when the key stops by itself.
-    `roles` are a person's, `participant_id` is an owner's.
+    `roles` are a person's, `participant_id` is an owner's. `issuing` is that of a terminal's store
+    (`tenants.stores.rules.ISSUING`).
     """
 
     tenant_id: UUID
@@ -73,6 +74,7 @@ class Principal:
     staff_code: str | None
     participant_id: UUID | None
     roles: frozenset[str]
+    issuing: str | None
 
 
 FIND_PRINCIPAL = Statement(

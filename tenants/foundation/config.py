@@ -7,6 +7,7 @@
 | `CLEARINGHOUSE_VAR` | `var` | where the embedded servers and all output files are kept |
 | `CLEARINGHOUSE_RATE_LIMIT` | `on` | `off`: keys may send as many requests as they like |
 | `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens, wallet codes, PINs, webhook secrets |
+| `CLEARINGHOUSE_PUBLIC_URL` | `http://127.0.0.1:8080` | where whoever scans a statement's code reaches `serve` |
 | `CLEARINGHOUSE_WEBHOOKS_TO_PRIVATE` | off | `1` lets webhooks call private addresses and plain http: to develop |
 """
 
@@ -16,10 +17,13 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tenants.foundation import embedded
 from tenants.foundation.errors import InvalidInput
 from tenants.foundation.secret_key import load_secret_key
+
+PUBLIC_URL = "http://127.0.0.1:8080"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Settings:
     secret_key: bytes
     rate_limit: bool = True
     webhooks_to_private: bool = False
+    public_url: str = PUBLIC_URL
 
 
 def say_on_console(sentence: str) -> None:
@@ -44,6 +49,18 @@ def is_on(variable: str) -> bool:
     return value == "on"
 
 
+def public_url() -> str:
+    """Without a slash at its end. Raises `InvalidInput` unless it is an http or https URL of a host."""
+    named = os.environ.get("CLEARINGHOUSE_PUBLIC_URL") or PUBLIC_URL
+    parts = urlsplit(named)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise InvalidInput(
+            f"CLEARINGHOUSE_PUBLIC_URL must be like https://points.example.com, not {named!r}.",
+            code="invalid_setting",
+        )
+    return named.rstrip("/")
+
+
 def load_settings() -> Settings:
     """Read the environment; start or join the embedded servers for whatever it does not name."""
     var = Path(os.environ.get("CLEARINGHOUSE_VAR") or "var").resolve()
@@ -56,4 +73,4 @@ def load_settings() -> Settings:
         redis_url = redis_url or servers.redis_url
     assert database_url and redis_url
     to_private = os.environ.get("CLEARINGHOUSE_WEBHOOKS_TO_PRIVATE") == "1"
-    return Settings(database_url, redis_url, var, load_secret_key(var), rate_limit, to_private)
+    return Settings(database_url, redis_url, var, load_secret_key(var), rate_limit, to_private, public_url())

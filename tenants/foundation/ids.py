@@ -33,11 +33,14 @@ EVENT = "evt"
 HOLD = "hld"
 CARD_BATCH = "cbt"
 CARD_CHANGE = "chg"
-LEG = "leg"
 ADJUSTMENT = "adj"
 DISPUTE = "dsp"
+PAYMENT_FILE = "pay"
+BANK_FILE = "bnk"
+LEG = "leg"
 RATE = "rat"
 FEE = "fee"
+DEPOSIT = "dep"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)

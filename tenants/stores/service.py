@@ -9,6 +9,7 @@ from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, NotFound
 from tenants.networks.service import check_code, check_name
+from tenants.stores.rules import ALLOWED
 from tenants.stores.tables import Participant, Store
 
 ACTIVE, CLOSED = "active", "closed"
@@ -100,6 +101,7 @@ def create_store(tenant_id: UUID, code: str, name: str, participant_code: str | 
             code=code,
             name=name,
             status=ACTIVE,
+            issuing=ALLOWED,
             created_at=clock.now(),
         )
         session.add(store)
@@ -122,7 +124,7 @@ def create_stores(tenant_id: UUID, codes: Collection[str]) -> int:
         session.flush()
         for code in made:
             store = Store(store_id=ids.new_id(), participant_id=owners[code], code=code, **common)
-            store.name, store.status = f"Store {code}", ACTIVE
+            store.name, store.status, store.issuing = f"Store {code}", ACTIVE, ALLOWED
             session.add(store)
     return len(made)
 

@@ -27,7 +27,10 @@ class Participant(Base):
 
 
 class Store(Base):
-    """An outlet. A closed store's terminals are refused; its past stays."""
+    """An outlet. A closed store's terminals are refused; its past stays.
+
+    `issuing`: whether it may issue points, and who funds them (`tenants.stores.rules.ISSUING`).
+    """
 
     __tablename__ = "stores"
     __table_args__ = (
@@ -45,5 +48,6 @@ class Store(Base):
     code: Mapped[Words]
     name: Mapped[Words]
     status: Mapped[Words]
+    issuing: Mapped[Words]
     created_at: Mapped[Moment]
     closed_at: Mapped[OptionalMoment]

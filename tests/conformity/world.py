@@ -12,11 +12,16 @@ from typing import Any
 from apiflask import APIFlask
 from schemathesis import Case
 
+from settlement.legs.service import list_legs
+from settlement.payments.service import instruct
 from settlement.proposals.rules import FUNDING
+from tenants.bank_accounts.rules import BankDetails
+from tenants.bank_accounts.service import set_bank_account
 from tenants.credentials.rules import HQ, OWN, STAFF, TERMINAL
 from tenants.credentials.service import create_credential
 from tenants.foundation import clock, ids
 from tenants.foundation.months import parse_month
+from tenants.staff.rules import TREASURER
 from tenants.stores.service import HEAD_OFFICE
 from tests.conftest import NetworkForTests, new_network
 from tests.disputes.month import FEBRUARY, Month, shown
@@ -79,6 +84,7 @@ def make_world(app: APIFlask) -> World:
     network.settle(parse_month("2026-01"))
     till.accrue(card, 100_000, occurred_at="2026-02-10T12:00:00Z")
     network.propose(FEBRUARY)
+    file_id, leg_id = instruct_payments(network)
     till.accrue(card, 100_000)
     redemption = till.redeem(card, 5)
     hold = till.post("/v1/holds", {"card": card, "order_ref": "h1", "points": 10})
@@ -124,6 +130,9 @@ def make_world(app: APIFlask) -> World:
         "batch_id": [a_card_batch(network), unknown(ids.CARD_BATCH)],
         "code": ["A", "B", "C", "spare", "spare-owner"],
         "staff": ["spare", "nobody"],
+        "file_id": [file_id, unknown(ids.PAYMENT_FILE)],
+        "leg_id": [leg_id, unknown(ids.LEG)],
+        "iban": ["DE89370400440532013000", "DE89370400440532013001"],
         "roles": [["preparer", "approver"], ["owner"], ["auditor"]],
         "store": ["A", "B", "C"],
         "participant": ["A", "C"],
@@ -146,6 +155,15 @@ def make_world(app: APIFlask) -> World:
         "events": [list(events(card)), [{**event, "sequence": n} for n, event in enumerate(events(card), 1)]],
     }
     return World(network, known, staff_keys)
+
+
+def instruct_payments(network: NetworkForTests) -> tuple[str, str]:
+    """Ids of a payment file and of a leg that is in it."""
+    for code in (None, "A"):
+        set_bank_account(network.tenant_id, code, BankDetails("Somebody", account_number="12345678"), "test")
+    [file] = instruct(network.tenant_id, parse_month("2026-01"), network.person(TREASURER)).files
+    [row] = list_legs(network.tenant_id, parse_month("2026-01"))
+    return ids.show(ids.PAYMENT_FILE, file.file_id), ids.show(ids.LEG, row.leg.leg_id)
 
 
 def unknown(prefix: str) -> str:

@@ -220,10 +220,17 @@ def test_no_column_of_what_was_posted_or_published_can_be_updated(owner: Engine)
         "settlement.positions",
         "settlement.flows",
         "settlement.days",
+        "settlement.seals",
+        "settlement.lines",
+        "settlement.state_changes",
         "settlement.adjustments",
         "programme.versions",
         "tenants.card_batches",
         "tenants.card_changes",
+        "settlement.payment_files",
+        "settlement.payment_orders",
+        "settlement.bank_files",
+        "settlement.bank_entries",
     ]
     allowed = text("SELECT has_any_column_privilege(:role, :table, 'UPDATE')")
     with owner.connect() as connection:

@@ -120,6 +120,7 @@ def test_files_are_documented_with_their_kind(document: dict[str, Any]) -> None:
         "/v1/members/{member_id}/wallet/code.svg": {"image/svg+xml"},
         "/v1/settlement/windows/{month}/exports/{name}": {
             "text/csv",
+            "application/pdf",
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         },
         "/v1/settlement/windows/{month}/statements/{store}": {"application/pdf"},

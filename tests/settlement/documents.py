@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from settlement.netting.rules import Identity, Rates, StoreDay, position_of, total_of
+from settlement.netting.rules import Identity, StoreDay, points_of, total_of
+from settlement.proposals.rules import (
+    FUNDING,
+    MONTH,
+    POINT_ISSUED,
+    Adjustment,
+    Dispute,
+    Fee,
+    Line,
+    Month,
+    Use,
+    derive_lines,
+    nets_of,
+    positions_of,
+    rounding_of,
+)
 from settlement.statements.documents import DayLine, Flow, SettlementDocument, StatementDocument, StoreLine
+from settlement.terms.rules import POOLED
 from tenants.foundation.months import last_day
+from tenants.rates.rules import Rate, RateBook
+from tenants.stores.service import HEAD_OFFICE
 
-RATES = Rates(funding=Decimal("1"), redemption=Decimal("0.9"))
 NOVEMBER = date(2026, 11, 1)
 OPENING = 250_000
+HEAD_OFFICE_ID = UUID(int=9999_0000)
+
+
+def rates_of(funding: str, redemption: str) -> Rate:
+    """For everybody, for ever."""
+    return Rate(UUID(int=7), None, date(2020, 1, 1), None, Decimal(funding), Decimal(redemption))
+
+
+RATES = rates_of("1", "0.9")
 
 
 def settlement_of(
@@ -22,33 +50,70 @@ def settlement_of(
     participant_name: str = "Northgate Foods Ltd",
     currency: str = "USD",
     network_name: str = "Harbour Coffee",
-    rates: Rates = RATES,
+    rates: Rate = RATES,
+    state: str = "approved",
+    **more: Any,
 ) -> SettlementDocument:
-    """A month that issued `issued` (code -> points) and recovered along `flows`; a fiftieth expired."""
-    lines = tuple(
-        StoreLine(
-            code,
-            (names or {}).get(code, f"Shop {code}"),
-            participant_name,
-            position_of(UUID(int=number), [store_month(UUID(int=number), code, points, flows)], rates),
-        )
-        for number, (code, points) in enumerate(issued.items(), start=1)
+    """A month that issued `issued` (code -> points) and recovered along `flows`; a fiftieth expired.
+
+    `more` are fees, adjustments and whatever else a `settlement.proposals.rules.Month` has. The lines are derived
+    from all that.
+    """
+    ids = {code: UUID(int=number) for number, code in enumerate(issued, start=1)}
+    days = [store_month(ids[code], code, points, flows) for code, points in issued.items()]
+    lines = lines_of_month(ids, days, flows, rates, more)
+    points = [points_of(day.store_id, [day]) for day in days]
+    positions = positions_of(points, lines)
+    stores = tuple(
+        StoreLine(code, (names or {}).get(code, f"Shop {code}"), participant_name, position)
+        for code, position in zip(issued, positions, strict=True)
     )
-    totals = total_of([line.position for line in lines], OPENING, rates)
     return SettlementDocument(
+        tenant_id=HEAD_OFFICE_ID,
         network_code="harbour",
         network_name=network_name,
         currency=currency,
         time_zone="America/New_York",
         month=NOVEMBER,
         closed_at=datetime(2026, 12, 2, 14, 5, tzinfo=UTC),
-        published_at=datetime(2026, 12, 2, 15, 30, tzinfo=UTC),
-        rates=rates,
-        totals=totals,
-        stores=lines,
+        settlement_id=UUID(int=5),
+        version=2,
+        state=state,
+        model=more.get("model", POOLED),
+        proposed_by="ana",
+        approved_by=None if state == "proposed" else "ben",
+        as_of=datetime(2026, 12, 12, 15, 30, tzinfo=UTC),
+        totals=total_of(points, OPENING),
+        hq_net=nets_of(lines).get(HEAD_OFFICE_ID, 0),
+        rounding=rounding_of(lines, HEAD_OFFICE_ID),
+        stores=stores,
+        hq_funded=None,
+        lines=tuple(lines),
         flows=tuple(flows),
-        identities=(Identity("Ledger and lots agree on points outstanding", Decimal(250), Decimal(250)),),
+        identities=(Identity("points outstanding by postings and by lots", Decimal(250), Decimal(250)),),
+        merkle_root=bytes(range(32)),
     )
+
+
+def lines_of_month(
+    ids: Mapping[str, UUID], days: Sequence[StoreDay], flows: Sequence[Flow], rates: Rate, more: dict[str, Any]
+) -> list[Line]:
+    parties = {HEAD_OFFICE: HEAD_OFFICE_ID, **ids}
+    month: dict[str, Any] = {
+        "head_office_id": HEAD_OFFICE_ID,
+        "month": NOVEMBER,
+        "model": POOLED,
+        "minimum_payout": 0,
+        "participants": {store_id: UUID(int=500) for store_id in ids.values()},
+        "days": days,
+        "rates": RateBook([rates]),
+        "uses": [
+            Use(parties.get(flow.issuing_code, HEAD_OFFICE_ID), ids[flow.redeeming_code], NOVEMBER, flow.points)
+            for flow in flows
+            if flow.redeeming_code in ids
+        ],
+    }
+    return derive_lines(Month(**{**month, **more}))
 
 
 def store_month(store_id: UUID, code: str, issued: int, flows: list[Flow]) -> StoreDay:
@@ -66,6 +131,33 @@ def small_settlement(**changes: object) -> SettlementDocument:
         Flow("S3", "S1", 7_000),
     ]
     return settlement_of(flows, {"S1": 123_456, "S2": 80_000, "S3": 9_999}, **changes)
+
+
+def busy_settlement(**changes: Any) -> SettlementDocument:
+    """With a line of every kind that the pooled model has."""
+    store_ids = [UUID(int=number) for number in range(1, 5)]
+    funding = f"{FUNDING}/{store_ids[0]}/{HEAD_OFFICE_ID}/{RATES.rate_id}"
+    month = {
+        "fees": [
+            Fee(UUID(int=61), "platform", None, MONTH, Decimal("2500"), Decimal("0.19"), NOVEMBER, None),
+            Fee(UUID(int=62), "points", None, POINT_ISSUED, Decimal("0.0125"), Decimal("0.07"), NOVEMBER, None),
+        ],
+        "adjustments": [
+            Adjustment(
+                UUID(int=71), store_ids[1], HEAD_OFFICE_ID, 4_999, date(2026, 9, 1), "a till that was not sent"
+            ),
+            Adjustment(UUID(int=72), store_ids[0], store_ids[2], 12_01, NOVEMBER, "=cmd()"),
+        ],
+        "disputes": [
+            Dispute(UUID(int=81), funding, 1_000, "accepted"),
+            Dispute(UUID(int=82), funding, 250, "opened"),
+        ],
+        "opening": {store_ids[1]: 75},
+        "minimum_payout": 100_000,
+    }
+    flows = [Flow("S1", "S2", 12_345), Flow("S2", "S1", 30_001), Flow("HQ", "S1", 500), Flow("S3", "S4", 95_001)]
+    issued = {"S1": 123_456, "S2": 80_000, "S3": 9_999, "S4": 0}
+    return settlement_of(flows, issued, **{**month, "rates": rates_of("0.755", "0.6"), **changes})
 
 
 def zero_settlement(**changes: object) -> SettlementDocument:

@@ -60,7 +60,7 @@ def test_an_event_of_a_closed_month_joins_the_open_one_and_says_so(network: Netw
 
     assert (late["business_date"], late["settlement_month"]) == ("2026-01-10", "2026-02")
     assert document.totals.issued == 10
-    [statement] = load_statements(document, network.tenant_id, {"A"})
+    [statement] = load_statements(document, ["A"])
     assert statement.days[0].day == date(2026, 1, 10)
 
 

@@ -47,10 +47,10 @@ def test_statements_are_rendered_by_workers(network: NetworkForTests, card: str)
 def test_a_rendering_job_that_runs_again_gives_the_same_files(network: NetworkForTests, card: str) -> None:
     document = network.settle(JANUARY)
 
-    first = write_statements(str(network.tenant_id), "2026-01", ["A", "B"])
+    first = write_statements(str(network.tenant_id), "2026-01", document.version, ["A", "B"])
     content = statement_path(document, "A").read_bytes()
     statement_path(document, "A").unlink()
-    again = write_statements(str(network.tenant_id), "2026-01", ["A", "B"])
+    again = write_statements(str(network.tenant_id), "2026-01", document.version, ["A", "B"])
 
     assert again == first
     assert statement_path(document, "A").read_bytes() == content
@@ -109,4 +109,5 @@ def test_periodic_jobs_fan_out_to_every_network(network: NetworkForTests) -> Non
         "make_partitions",
         "purge_all",
         "expire_all_disputes",
+        "measure_all",
     }

@@ -1,18 +1,19 @@
 -- Who holds the key with this hash: a terminal of an active store, head office, or one of the people who settle; no row
 -- when it is nobody any more. `roles` are a person's, of now: they say what the key may do, in place of `scopes`.
+-- `issuing` is the store's: whether it may issue points, and who funds them.
 -- One statement, asked by every worker about every key every few seconds.
 CREATE OR REPLACE FUNCTION tenants.find_principal(tenant uuid, hash bytea)
 RETURNS TABLE (tenant_id uuid, credential_id uuid, role text, currency text, time_zone text,
                days_accepted_late integer, terminal_id uuid, store_id uuid, store_code text,
                scopes text[], rate_limit integer, expires_at timestamptz,
-               staff_id uuid, staff_code text, participant_id uuid, roles text[])
+               staff_id uuid, staff_code text, participant_id uuid, roles text[], issuing text)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM set_config('app.tenant_id', tenant::text, true);
     RETURN QUERY
         SELECT c.tenant_id, c.credential_id, c.role, n.currency, n.time_zone, n.days_accepted_late,
                t.terminal_id, s.store_id, s.code, c.scopes, c.rate_limit, c.expires_at,
-               p.staff_id, p.code, p.participant_id, p.roles
+               p.staff_id, p.code, p.participant_id, p.roles, s.issuing
         FROM tenants.credentials c
         JOIN tenants.networks n ON n.tenant_id = c.tenant_id
         LEFT JOIN tenants.terminals t ON t.tenant_id = c.tenant_id AND t.terminal_id = c.terminal_id
