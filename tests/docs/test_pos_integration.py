@@ -41,7 +41,7 @@ MODULES_ELSEWHERE = (
         "tenants/foundation/config.py",
     ),
     *("tenants/foundation/files.py", "tenants/foundation/money.py", "tenants/foundation/months.py"),
-    *("tenants/foundation/secret_key.py", "tenants/networks", "tenants/rates", "tenants/stores", "tenants/validity"),
+    *("tenants/foundation/secret_key.py", "tenants/networks", "tenants/stores"),
 )
 CODES_ELSEWHERE = {
     *("card_exists", "day_already_accepted", "day_matches", "invalid_reason", "key_expired", "key_replaced"),
