@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import clearinghouse
-from settlement.terms.rules import ON_REDEMPTION
+from settlement.terms.rules import ON_REDEMPTION, POOLED
 from tenants.foundation.config import Settings
 from tests.conftest import NetworkForTests
 from tests.disputes.month import JANUARY, Month
@@ -30,6 +30,16 @@ def on_redemption(network: NetworkForTests, card: str) -> Month:
     """The same where points are settled when they are used: A owes B 60."""
     month = Month(network)
     month.settle_with(ON_REDEMPTION)
+    use_points(network, card)
+    begin_disputing(month)
+    return month
+
+
+@pytest.fixture
+def below_minimum(network: NetworkForTests, card: str) -> Month:
+    """The same where what B is to receive is too little to be paid out."""
+    month = Month(network)
+    month.settle_with(POOLED, minimum_payout=100)
     use_points(network, card)
     begin_disputing(month)
     return month

@@ -11,6 +11,7 @@ from settlement.deposits.rules import LODGED
 from settlement.deposits.service import add_movement, list_deposits, lodge_deposit, return_deposit, use_deposit
 from settlement.deposits.tables import DepositRow
 from settlement.exposure.rules import NORMAL, REACHED
+from settlement.legs.service import carry_leg
 from settlement.states.rules import CONFIRMED, FAILED, PENDING
 from settlement.states.service import history
 from tenants.foundation import clock, ids
@@ -105,6 +106,23 @@ def test_a_payment_default_leaves_the_others_as_they_are(network: NetworkForTest
     assert after == {**before, a.store_id: (500, FAILED)}
     assert (seen(network, "B"), seen(network, "C")) == others
     assert (seen(network, "A"), parts(network, "A")) == ((500, REACHED, BLOCKED), {"receivable": 500})
+
+
+def test_a_failed_leg_that_is_carried_is_owed_once(
+    network: NetworkForTests, till: Till, card: str, treasurer: Actor
+) -> None:
+    till.accrue(card, 50_000, occurred_at=IN_JANUARY)
+    network.settle(JANUARY)
+    cap(network, "A", 10_000)
+    leg_id = fail(network, till)
+
+    carry_leg(network.tenant_id, leg_id, treasurer)
+    update(network)
+
+    assert parts(network, "A") == {"unsettled": 500}
+    with pytest.raises(Conflict) as refused:
+        use_deposit(network.tenant_id, leg_id, treasurer)
+    assert refused.value.code == "leg_not_failed"
 
 
 @pytest.mark.parametrize(

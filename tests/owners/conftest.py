@@ -1,3 +1,3 @@
-from tests.disputes.conftest import month, on_redemption
+from tests.disputes.conftest import below_minimum, month, on_redemption
 
-__all__ = ["month", "on_redemption"]
+__all__ = ["below_minimum", "month", "on_redemption"]
