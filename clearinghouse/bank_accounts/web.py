@@ -24,7 +24,7 @@ from tenants.credentials.web import authenticated
 from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, answer_page, body, query
 
-bank_accounts = APIBlueprint("bank_accounts", __name__, url_prefix="/v1", tag="Bank accounts")
+bank_accounts = APIBlueprint("bank_accounts", __name__, url_prefix="/v1", tag="Payments")
 
 
 def sees_in_full(principal: Principal) -> bool:

@@ -15,7 +15,7 @@ ROLE = click.Choice(list(ROLES))
 
 @click.group()
 def staff() -> None:
-    """People who settle, and their roles."""
+    """People who settle: preparers propose, approvers approve, treasurers pay, owners dispute, auditors read."""
 
 
 @staff.command("list")
@@ -23,14 +23,14 @@ def staff() -> None:
 @json_option
 @with_app
 def list_all_staff(network: str, as_json: bool) -> None:
-    """List the people, by code; who has left too."""
+    """List the people, by code, those too who have left."""
     print_rows([show_staff(*row) for row in list_staff(find_network_id(network))], as_json)
 
 
 @staff.command("create")
 @click.argument("code")
 @click.option("--name", required=True, help="For people to read.")
-@click.option("--role", "roles", multiple=True, required=True, type=ROLE, help="Repeatable.")
+@click.option("--role", "roles", multiple=True, required=True, type=ROLE, help="What the person may do; repeatable.")
 @click.option("--participant", help="Code of the participant that an owner acts for.")
 @network_option
 @json_option

@@ -34,7 +34,7 @@ output_option: Callable[..., Any] = click.option(
 
 @click.group()
 def journal() -> None:
-    """Head office's journal in double entry: settlements as they were approved, and what was paid of them."""
+    """Journal: head office's books in double entry, of approved settlements and of what was paid of them."""
 
 
 @journal.command()

@@ -18,7 +18,7 @@ from tenants.foundation.months import parse_month
 from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, query
 
-journals = APIBlueprint("journals", __name__, url_prefix="/v1/settlement", tag="Settlement")
+journals = APIBlueprint("journals", __name__, url_prefix="/v1/settlement", tag="Accounting")
 
 MEDIA_TYPES = {CSV: "text/csv", BEANCOUNT: "text/plain"}
 A_TEXT: dict[str, Any] = {"schema": {"type": "string"}}

@@ -22,7 +22,7 @@ def adjustment() -> None:
 @click.argument("payer")
 @click.argument("payee")
 @click.argument("amount", type=click.IntRange(1, AMOUNT_MAX))
-@click.option("--reason", type=click.Choice(REASONS), required=True)
+@click.option("--reason", type=click.Choice(REASONS), required=True, help="What kind of adjustment it is.")
 @click.option("--note", default="", help="Stands on the statement.")
 @click.option("--origin-month", help="The month it belongs to, like 2026-11.  [default: the open month]")
 @network_option

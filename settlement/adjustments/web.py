@@ -27,7 +27,9 @@ from tenants.foundation.openapi import refusals, replays
 from tenants.foundation.web import answer, answer_page, body, id_cursor, query
 from tenants.staff.service import actor_of
 
-adjustments = APIBlueprint("adjustments", __name__, url_prefix="/v1/settlement/adjustments", tag="Settlement")
+adjustments = APIBlueprint(
+    "adjustments", __name__, url_prefix="/v1/settlement/adjustments", tag="Adjustments and disputes"
+)
 
 
 @adjustments.post("")

@@ -20,7 +20,7 @@ from tenants.foundation.errors import NotFound
 from tenants.foundation.openapi import refusals
 from tenants.foundation.web import query
 
-authenticity = APIBlueprint("authenticity", __name__, template_folder=".", tag="Verification of statements")
+authenticity = APIBlueprint("authenticity", __name__, template_folder=".", tag="Documents")
 
 STYLE = Markup(
     ":root{--ink:#1d2733;--grey:#5f6b7a;--paper:#fff;--band:#f1f4f8;--accent:#1f4e79;--bad:#a33a2a}"

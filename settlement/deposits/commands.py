@@ -18,7 +18,7 @@ reference_option = click.option("--reference", required=True, help="The bank's; 
 
 @click.group()
 def deposit() -> None:
-    """What stores have lodged with head office against what they will owe."""
+    """Deposits: what stores have lodged with head office against what they will owe."""
 
 
 @deposit.command("list")

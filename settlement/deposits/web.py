@@ -19,7 +19,7 @@ from tenants.foundation import ids
 from tenants.foundation.web import answer, body
 from tenants.staff.service import actor_of
 
-deposits = APIBlueprint("deposits", __name__, url_prefix="/v1/settlement", tag="Settlement")
+deposits = APIBlueprint("deposits", __name__, url_prefix="/v1/settlement", tag="Exposure and deposits")
 
 
 @deposits.get("/exposures/<store>/deposits")

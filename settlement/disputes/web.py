@@ -24,7 +24,7 @@ from tenants.foundation.months import parse_month
 from tenants.foundation.web import answer, answer_page, body, id_cursor, query
 from tenants.staff.service import actor_of
 
-disputes = APIBlueprint("disputes", __name__, url_prefix="/v1/settlement/disputes", tag="Settlement")
+disputes = APIBlueprint("disputes", __name__, url_prefix="/v1/settlement/disputes", tag="Adjustments and disputes")
 
 
 @disputes.get("")

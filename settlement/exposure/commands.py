@@ -23,7 +23,7 @@ from tenants.staff.service import act_as
 
 @click.group()
 def exposure() -> None:
-    """How much stores have issued and not settled, and what they may."""
+    """Exposure: what stores have issued and not settled, and how much they may."""
 
 
 @exposure.command("list")

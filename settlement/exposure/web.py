@@ -31,7 +31,7 @@ from tenants.credentials.service import Principal, show_caller
 from tenants.credentials.web import authenticated
 from tenants.foundation.web import answer, answer_page, body, query
 
-exposures = APIBlueprint("exposures", __name__, url_prefix="/v1/settlement", tag="Settlement")
+exposures = APIBlueprint("exposures", __name__, url_prefix="/v1/settlement", tag="Exposure and deposits")
 
 
 @exposures.get("/exposures")

@@ -33,7 +33,7 @@ def fee() -> None:
 @fee.command("set")
 @click.argument("code")
 @click.option("--basis", type=click.Choice(list(BASES)), required=True, help=f"What it is for. {BASES_HELP}.")
-@click.option("--rate", type=DECIMAL, required=True, help="Minor units for each, or a share of the volume.")
+@click.option("--rate", type=DECIMAL, required=True, help="Minor units for each; of volume a share: 0.01 is 1 %.")
 @click.option("--tax-rate", type=DECIMAL, default="0", show_default=True, help="On top of it: 0.21 is 21 %.")
 @days_options
 @actor_option

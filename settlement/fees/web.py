@@ -18,7 +18,7 @@ from tenants.foundation import ids
 from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, body, query
 
-fees = APIBlueprint("fees", __name__, url_prefix="/v1/settlement/fees", tag="Settlement")
+fees = APIBlueprint("fees", __name__, url_prefix="/v1/settlement/fees", tag="Rates, fees and terms")
 
 
 @fees.get("")

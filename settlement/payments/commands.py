@@ -31,7 +31,7 @@ optional_reason = click.option("--reason", help="Why; kept with what was done.")
 
 @click.group()
 def payments() -> None:
-    """Payments of approved settlements: files for the bank, its answers, what becomes of each leg."""
+    """Payments: files for the bank, what the bank says, what becomes of each leg of a settlement."""
 
 
 @payments.command("instruct")
@@ -112,7 +112,7 @@ def read_command(file: Path, network: str, month: str | None, actor_code: str, a
 
 @payments.command("legs")
 @network_option
-@click.option("--month", "-m", help="A settled month, like 2026-11.  [default: failed legs of all months]")
+@click.option("--month", "-m", help="An approved month, like 2026-11.  [default: failed legs of all months]")
 @json_option
 @with_app
 def legs_command(network: str, month: str | None, as_json: bool) -> None:

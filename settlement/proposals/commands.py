@@ -62,7 +62,7 @@ def approve_command(network: str, month: str, actor_code: str, as_json: bool) ->
 @network_option
 @month_option
 @actor_option
-@click.option("--reason", required=True)
+@click.option("--reason", required=True, help="Why; kept in its history.")
 @json_option
 @with_app
 def reject_command(network: str, month: str, actor_code: str, reason: str, as_json: bool) -> None:

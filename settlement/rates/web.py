@@ -18,7 +18,7 @@ from tenants.foundation import ids
 from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, body, query
 
-rates = APIBlueprint("rates", __name__, url_prefix="/v1/settlement/rates", tag="Settlement")
+rates = APIBlueprint("rates", __name__, url_prefix="/v1/settlement/rates", tag="Rates, fees and terms")
 
 
 @rates.get("")

@@ -22,7 +22,7 @@ from tenants.networks.service import find_network_id, get_network
 
 @click.group()
 def report() -> None:
-    """Reports of a network: what netting saves, unpaid legs by age, months side by side."""
+    """Reports: what netting saves, unpaid legs by age, months side by side."""
 
 
 @report.command("month")
@@ -41,7 +41,7 @@ def month_command(network: str, month: str, as_json: bool) -> None:
 
 @report.command()
 @network_option
-@click.option("--as-of", type=DAY, help="At the end of this day; today when left out.")
+@click.option("--as-of", type=DAY, help="At the end of this day.  [default: today]")
 @json_option
 @with_app
 def ageing(network: str, as_of: date | None, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from tenants.foundation.months import parse_month
 from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, query
 
-reports = APIBlueprint("reports", __name__, url_prefix="/v1/settlement", tag="Settlement")
+reports = APIBlueprint("reports", __name__, url_prefix="/v1/settlement", tag="Documents")
 
 
 @reports.get("/windows/<month>/report")

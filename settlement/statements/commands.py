@@ -20,7 +20,7 @@ language_option = click.option(
 
 @click.group()
 def settlement() -> None:
-    """Published months: show them, write their files and statements."""
+    """Settlements: what closed months come to in money. Propose, check, approve; write statements."""
 
 
 @settlement.command()
@@ -38,7 +38,7 @@ def show(network: str, month: str, as_json: bool) -> None:
 @settlement.command()
 @network_option
 @month_option
-@click.option("--language", type=click.Choice(LANGUAGES), default=ENGLISH, show_default=True)
+@language_option
 @json_option
 @with_app
 def export(network: str, month: str, language: str, as_json: bool) -> None:
@@ -50,8 +50,8 @@ def export(network: str, month: str, language: str, as_json: bool) -> None:
 @settlement.command()
 @network_option
 @month_option
-@click.option("--store", "stores", multiple=True, help="Code of a store; repeat it. All stores when left out.")
-@click.option("--version", type=int, help="By default the one that is not rejected.")
+@click.option("--store", "stores", multiple=True, help="Code of a store; repeatable.  [default: all stores]")
+@click.option("--version", type=int, help="[default: the one that is not rejected]")
 @language_option
 @json_option
 @with_app
@@ -69,7 +69,9 @@ def statement(
 @settlement.command()
 @network_option
 @month_option
-@click.option("--store", "stores", multiple=True, help="Code of a store; repeat it. All that pay or are paid else.")
+@click.option(
+    "--store", "stores", multiple=True, help="Code of a store; repeatable.  [default: all that pay or are paid]"
+)
 @language_option
 @json_option
 @with_app

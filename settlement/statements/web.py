@@ -26,7 +26,7 @@ from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, query
 from tenants.stores.service import find_store_and_owner
 
-statements = APIBlueprint("statements", __name__, url_prefix="/v1/settlement/windows/<month>", tag="Settlement")
+statements = APIBlueprint("statements", __name__, url_prefix="/v1/settlement/windows/<month>", tag="Documents")
 
 PDF, CSV = "application/pdf", "text/csv"
 

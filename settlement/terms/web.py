@@ -20,7 +20,7 @@ from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, body
 from tenants.staff.service import actor_of
 
-terms = APIBlueprint("terms", __name__, url_prefix="/v1/settlement", tag="Settlement")
+terms = APIBlueprint("terms", __name__, url_prefix="/v1/settlement", tag="Rates, fees and terms")
 
 
 @terms.get("/terms")

@@ -26,7 +26,9 @@ def in_one_row(shown: dict[str, Any]) -> dict[str, Any]:
 
 def days_options(command: Command) -> Command:
     for option in (
-        click.option("--yes", "confirmed", is_flag=True, help="It is meant, though it is unlike the one before."),
+        click.option(
+            "--yes", "confirmed", is_flag=True, help="It is meant, though it is much more or less than before."
+        ),
         click.option("--participant", help=PARTICIPANT_HELP),
         click.option("--until", "valid_until", type=DAY, help="The last day.  [default: until another is set]"),
         click.option("--from", "valid_from", type=DAY, required=True, help="The first day, like 2026-12-01."),

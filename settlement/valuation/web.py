@@ -21,7 +21,7 @@ from tenants.foundation.months import parse_month
 from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, query
 
-valuations = APIBlueprint("valuations", __name__, url_prefix="/v1/settlement/valuations", tag="Settlement")
+valuations = APIBlueprint("valuations", __name__, url_prefix="/v1/settlement/valuations", tag="Accounting")
 
 
 @valuations.get("/<month>")

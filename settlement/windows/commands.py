@@ -21,7 +21,7 @@ from tenants.staff.service import act_as
 
 @click.group()
 def window() -> None:
-    """Settlement windows: list them, close a month."""
+    """Windows: the months of a network, which are closed in turn and then settled."""
 
 
 window.add_command(seal)

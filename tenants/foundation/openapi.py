@@ -97,6 +97,8 @@ def complete_document(app: APIFlask, document: Json) -> Json:
             if method.upper() in (rule.methods or ()):
                 complete_operation(operation, method, rule, spec)
     complete_schemas(document)
+    # Each blueprint has brought its own.
+    document["tags"] = list({tag["name"]: tag for tag in document["tags"]}.values())
     return document
 
 

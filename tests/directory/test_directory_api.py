@@ -254,6 +254,17 @@ def test_a_version_that_could_not_be_applied_is_refused(
     assert (answer.status_code, answer.json["code"]) == (422, code)
 
 
+def test_openapi_names_each_tag_once(network: NetworkForTests) -> None:
+    document = network.app.test_client().get("/openapi.json").json
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    used = {tag for operation in operations for tag in operation["tags"]}
+
+    named = [tag["name"] for tag in document["tags"]]
+
+    assert len(named) == len(set(named))
+    assert used == set(named)
+
+
 def test_openapi_describes_every_route_of_the_directory(network: NetworkForTests) -> None:
     """pytest makes an error of the warning that a schema is named twice."""
     paths = network.app.test_client().get("/openapi.json").json["paths"]

@@ -11,7 +11,7 @@ from clearinghouse.pos.refusals import REFUSALS
 from tenants.foundation.errors import ClearinghouseError
 from tests.conftest import ROOT
 
-PACKAGES = ("clearinghouse", "tenants")
+PACKAGES = ("clearinghouse", "tenants", "settlement")
 SQL = ROOT / "clearinghouse" / "ledger" / "sql"
 
 # (module like `clearinghouse/pos/service.py`, code, status)
@@ -45,7 +45,7 @@ def codes_in(tree: ast.AST) -> Iterator[tuple[str, int]]:
             ):
                 yield code, status
             # What becomes of errors of HTTP itself.
-            case ast.Assign(targets=[ast.Name(id="codes")], value=ast.Dict() as codes):
+            case ast.Assign(targets=[ast.Name(id="codes")], value=ast.Dict(keys=[ast.Constant(), *_]) as codes):
                 yield from ((code, status) for status, code in ast.literal_eval(codes).items())
 
 

@@ -32,6 +32,7 @@ MODULES_ELSEWHERE = (
     *("clearinghouse/expiry", "clearinghouse/health", "clearinghouse/imports", "clearinghouse/programme"),
     *(
         "clearinghouse/webhooks",
+        "settlement/",
         "tenants/bank_accounts",
         "tenants/card_batches",
         "tenants/credentials/rules.py",
