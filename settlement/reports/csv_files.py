@@ -6,9 +6,9 @@ from pathlib import Path
 
 from settlement.reports.documents import Ageing
 from settlement.reports.rules import UnpaidLeg
-from settlement.statements.csv_files import plain_money
 from tenants.foundation.csv_text import csv_bytes, text_cell
 from tenants.foundation.files import put_in_place
+from tenants.foundation.money import plain_money
 from tenants.foundation.months import show_month
 
 AGEING_COLUMNS = [

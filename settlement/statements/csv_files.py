@@ -10,7 +10,7 @@ from settlement.proposals.rules import Line
 from settlement.statements.documents import MONEY_COLUMNS, POINT_COLUMNS, SettlementDocument, StoreLine
 from tenants.foundation.csv_text import csv_bytes, text_cell
 from tenants.foundation.files import put_in_place
-from tenants.foundation.money import show_money
+from tenants.foundation.money import plain_money
 from tenants.foundation.months import show_month
 from tenants.networks.service import show_rate
 from tenants.stores.service import HEAD_OFFICE
@@ -97,7 +97,3 @@ def head_office_row(document: SettlementDocument) -> list[str]:
     net = plain_money(document.hq_net, document.currency)
     nothing = [""] * (POSITION_COLUMNS.index("net") - 2)
     return [HEAD_OFFICE, "Head office", *nothing, net, "", document.currency]
-
-
-def plain_money(minor: int, currency: str) -> str:
-    return show_money(minor, currency).replace(",", "")
