@@ -1,4 +1,4 @@
-"""`clearinghouse settlement propose|approve|reject|versions|check|verify`; the group is the statements'."""
+"""`clearinghouse settlement propose|approve|reject|versions|check|verify|export`; the group is the statements'."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from settlement.checks.commands import check_of_month
 from settlement.proofs.commands import verify
 from settlement.proposals.service import propose, reject
 from settlement.proposals.show import show_lines, show_versions
+from settlement.reports.commands import export
 from settlement.statements.commands import month_option, settlement
 from settlement.statements.service import load_settlement
 from settlement.statements.show import print_settlement
@@ -25,6 +26,7 @@ from tenants.staff.rules import APPROVER, PREPARER
 from tenants.staff.service import act_as
 
 settlement.add_command(check_of_month)
+settlement.add_command(export)
 settlement.add_command(verify)
 
 

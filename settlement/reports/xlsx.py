@@ -20,10 +20,11 @@ from settlement.reports.rules import (
     ComparedMonth,
     bucket_totals,
 )
+from settlement.reports.settlement_sheets import SettlementWorkbook, add_settlement
 from settlement.reports.texts import ENGLISH, Writer
-from settlement.statements.xlsx import SettlementWorkbook, add_settlement, cell, write_sum
 from tenants.foundation.files import put_in_place
 from tenants.foundation.months import show_month
+from tenants.foundation.workbooks import cell, write_sum
 
 FLOW_COLUMNS = ("flow", "issued_by", "name", "recovered_by", "name", "points", "amount", "share_of_recovered")
 FLOW_WIDTHS = (26, 14, 30, 14, 30, 14, 16, 14)

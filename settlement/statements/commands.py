@@ -4,7 +4,7 @@ import click
 
 from settlement.statements.advices import render_advice
 from settlement.statements.items import render_items
-from settlement.statements.service import load_settlement, render_exports, render_statements
+from settlement.statements.service import load_settlement, render_statements
 from settlement.statements.show import print_settlement
 from settlement.statements.texts import ENGLISH, LANGUAGES
 from settlement.windows.service import count_day_close_differences
@@ -33,18 +33,6 @@ def show(network: str, month: str, as_json: bool) -> None:
     tenant_id, day = find_network_id(network), parse_month(month)
     document = load_settlement(tenant_id, day)
     print_settlement(document, count_day_close_differences(tenant_id, day), as_json)
-
-
-@settlement.command()
-@network_option
-@month_option
-@click.option("--language", type=click.Choice(LANGUAGES), default=ENGLISH, show_default=True)
-@json_option
-@with_app
-def export(network: str, month: str, language: str, as_json: bool) -> None:
-    """Write the month's workbook, the network's report as PDF, and positions, lines, flows and ageing as CSV."""
-    document = load_settlement(find_network_id(network), parse_month(month))
-    print_rows([{"file": str(path)} for path in render_exports(document, language)], as_json)
 
 
 @settlement.command()

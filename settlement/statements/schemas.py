@@ -23,11 +23,3 @@ class StatementQuerySchema(Schema):
 
 class AdviceQuerySchema(Schema):
     language = language_field("Of texts, numbers and dates", load_default=ENGLISH)
-
-
-class DocumentsQuerySchema(Schema):
-    language = language_field("Of the statements", load_default=ENGLISH)
-
-
-class RenderingSchema(Schema):
-    jobs = fields.List(fields.String())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,13 +19,7 @@ from settlement.proposals.queries import lines_of
 from settlement.proposals.rules import Line, positions_of
 from settlement.proposals.service import get_settlement
 from settlement.proposals.tables import Settlement
-from settlement.reports.csv_files import write_ageing_csv
-from settlement.reports.documents import NetworkReport
-from settlement.reports.pdf import write_report_pdf
-from settlement.reports.service import current_since, load_report
-from settlement.reports.xlsx import write_settlement_xlsx
 from settlement.statements import queries
-from settlement.statements.csv_files import write_flows_csv, write_lines_csv, write_positions_csv
 from settlement.statements.documents import (
     DayLine,
     Flow,
@@ -52,19 +45,6 @@ from tenants.stores.tables import Store
 
 # Of so many stores the points, lines and days are in memory at once.
 STATEMENTS_A_LOAD = 100
-
-EXPORTS: dict[str, Callable[[SettlementDocument, Path], None]] = {
-    "positions.csv": write_positions_csv,
-    "lines.csv": write_lines_csv,
-    "flows.csv": write_flows_csv,
-}
-# What these say of payments changes; words in one of the languages of `settlement.statements.texts`.
-REPORTS: dict[str, Callable[[NetworkReport, Path, str], None]] = {
-    "settlement.xlsx": write_settlement_xlsx,
-    "report.pdf": write_report_pdf,
-    "ageing.csv": lambda report, path, language: write_ageing_csv(report.ageing, path),
-}
-EXPORT_NAMES = (*REPORTS, *EXPORTS)
 
 
 def load_settlement(tenant_id: UUID, month: date, version: int | None = None) -> SettlementDocument:
@@ -284,39 +264,6 @@ def write_unless_there(path: Path, as_of: datetime, write: Callable[[Path], None
     if not path.exists() or path.stat().st_mtime < as_of.timestamp():
         write(path)
     return path
-
-
-def render_exports(document: SettlementDocument, language: str = ENGLISH) -> list[Path]:
-    load = cache(lambda: load_report(document))
-    return [render(document, name, language, load) for name in EXPORT_NAMES]
-
-
-def render_export(document: SettlementDocument, name: str, language: str = ENGLISH) -> Path:
-    if name not in EXPORT_NAMES:
-        raise NotFound(f"There is no export {name!r}: {', '.join(EXPORT_NAMES)}.", code="export_unknown")
-    return render(document, name, language, lambda: load_report(document))
-
-
-def render(document: SettlementDocument, name: str, language: str, load: Callable[[], NetworkReport]) -> Path:
-    language_of(language)
-    folder = version_folder(document)
-    if name in EXPORTS:
-        return write_unless_there(folder / name, document.as_of, partial(EXPORTS[name], document))
-    since = max(document.as_of, current_since(document.tenant_id))
-    path = folder / name_in(name, language)
-    return write_unless_there(path, since, lambda at: write_report(load(), name, at, language))
-
-
-def write_report(report: NetworkReport, name: str, path: Path, language: str) -> None:
-    """The file is as old as what it says: a payment that was booked meanwhile makes it out of date."""
-    REPORTS[name](report, path, language)
-    os.utime(path, (report.loaded_at.timestamp(), report.loaded_at.timestamp()))
-
-
-def name_in(name: str, language: str) -> str:
-    """`settlement.zh-Hans.xlsx`; English, and CSV for programmes, have no language in their names."""
-    stem, _, kind = name.partition(".")
-    return name if language == ENGLISH or kind == "csv" else f"{stem}.{language}.{kind}"
 
 
 def render_statements(

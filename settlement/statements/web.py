@@ -9,21 +9,18 @@ from flask import Response, send_file
 
 from settlement.statements.advices import render_advice
 from settlement.statements.items import render_items
-from settlement.statements.jobs import enqueue_documents
 from settlement.statements.schemas import (
     AdviceQuerySchema,
-    DocumentsQuerySchema,
-    RenderingSchema,
     StatementQuerySchema,
 )
-from settlement.statements.service import load_heading, load_settlement, render_statements
-from tenants.credentials.rules import HQ, OWN, PREPARE, READ, SETTLEMENT, STAFF
+from settlement.statements.service import load_heading, render_statements
+from tenants.credentials.rules import HQ, OWN, READ, SETTLEMENT, STAFF
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation.errors import NotFound
 from tenants.foundation.months import parse_month
 from tenants.foundation.openapi import refusals
-from tenants.foundation.web import answer, query
+from tenants.foundation.web import query
 from tenants.stores.service import find_store_and_owner
 
 statements = APIBlueprint("statements", __name__, url_prefix="/v1/settlement/windows/<month>", tag="Settlement")
@@ -74,16 +71,6 @@ def get_advice(principal: Principal, month: str, store: str, query: dict[str, An
     check_own(principal, store)
     path = render_advice(principal.tenant_id, parse_month(month), store, query["language"])
     return send_file(path, mimetype=PDF, conditional=False)
-
-
-@statements.post("/documents")
-@authenticated(HQ, STAFF, scope=(SETTLEMENT, PREPARE))
-@query(DocumentsQuerySchema)
-@statements.output(RenderingSchema, status_code=202)
-def post_documents(principal: Principal, month: str, query: dict[str, Any]) -> Response:
-    """Have the workers write every document of a month"""
-    document = load_settlement(principal.tenant_id, parse_month(month))
-    return answer({"jobs": enqueue_documents(principal.tenant_id, document, query["language"])}, 202)
 
 
 def check_own(principal: Principal, store_code: str) -> None:

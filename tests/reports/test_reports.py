@@ -22,8 +22,9 @@ from cli import clearinghouse
 from settlement.fees.tables import FeeRow
 from settlement.proposals.rules import POINT_ISSUED
 from settlement.proposals.tables import Leg
+from settlement.reports.exports import EXPORT_NAMES, render_export, render_exports, write_report
 from settlement.reports.service import compare_months, load_ageing, load_report
-from settlement.statements.service import EXPORT_NAMES, load_settlement, render_export, render_exports, write_report
+from settlement.statements.service import load_settlement
 from settlement.states.rules import CONFIRMED, FAILED, LEG
 from settlement.states.service import change_state
 from settlement.terms.rules import ON_REDEMPTION, Terms

@@ -165,7 +165,7 @@ def test_a_note_that_looks_like_a_formula_stays_text(tmp_path: Path) -> None:
 
 
 def test_more_lines_than_a_sheet_can_show_are_said_and_not_cut_off(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("settlement.statements.xlsx.LINES_MAX", 3)
+    monkeypatch.setattr("settlement.reports.settlement_sheets.LINES_MAX", 3)
     workbook = values(tmp_path, busy_settlement())
 
     assert "see the lines CSV file" in workbook["Lines"]["A1"].value
@@ -174,7 +174,7 @@ def test_more_lines_than_a_sheet_can_show_are_said_and_not_cut_off(tmp_path: Pat
 
 
 def test_a_large_month_is_not_calculated_for_minutes_when_it_is_opened(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("settlement.statements.xlsx.CELLS_CALCULATED_MAX", 3)
+    monkeypatch.setattr("settlement.reports.settlement_sheets.CELLS_CALCULATED_MAX", 3)
     document = busy_settlement()
 
     cell = book(tmp_path, document)["Positions"]["S2"]
