@@ -13,9 +13,8 @@ from settlement.exposure.service import get_exposure, set_cap, update_exposures
 from settlement.proposals.tables import Leg
 from settlement.states.rules import FAILED, LEG
 from settlement.states.service import change_state
-from settlement.terms.rules import ON_REDEMPTION, Terms
-from settlement.terms.tables import TermsRow
-from tenants.foundation import clock
+from settlement.terms.rules import ON_REDEMPTION
+from settlement.terms.service import set_terms
 from tenants.foundation.database import unit_of_work
 from tests.conftest import NetworkForTests, Till
 
@@ -73,14 +72,5 @@ def fail(network: NetworkForTests, till: Till) -> UUID:
 @pytest.fixture
 def on_redemption(network: NetworkForTests) -> NetworkForTests:
     """Stores owe nothing until points are used."""
-    with unit_of_work(network.tenant_id) as session:
-        session.add(
-            TermsRow(
-                tenant_id=network.tenant_id,
-                from_month=JANUARY,
-                made_by="test",
-                made_at=clock.now(),
-                **vars(Terms(model=ON_REDEMPTION)),
-            )
-        )
+    set_terms(network.tenant_id, JANUARY, "test", model=ON_REDEMPTION)
     return network

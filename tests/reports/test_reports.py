@@ -27,8 +27,8 @@ from settlement.reports.service import compare_months, load_ageing, load_report
 from settlement.statements.service import load_settlement
 from settlement.states.rules import CONFIRMED, FAILED, LEG
 from settlement.states.service import change_state
-from settlement.terms.rules import ON_REDEMPTION, Terms
-from settlement.terms.tables import TermsRow
+from settlement.terms.rules import ON_REDEMPTION
+from settlement.terms.service import set_terms
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.rates.service import make_rate
@@ -50,15 +50,9 @@ def active(network: NetworkForTests) -> NetworkForTests:
     return network
 
 
-def set_terms(network: NetworkForTests, terms: Terms) -> None:
-    with unit_of_work(network.tenant_id) as session:
-        row = {"tenant_id": network.tenant_id, "from_month": JANUARY, "made_by": "test", "made_at": clock.now()}
-        session.add(TermsRow(**row, **vars(terms)))
-
-
 @pytest.mark.parametrize("model", ["pooled", ON_REDEMPTION])
 def test_netting_saves_the_same_in_both_models_at_one_rate(active: NetworkForTests, model: str) -> None:
-    set_terms(active, Terms(model=model))
+    set_terms(active.tenant_id, JANUARY, "test", model=model)
 
     efficiency = load_report(active.propose(JANUARY)).efficiency
 
