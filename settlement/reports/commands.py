@@ -4,6 +4,7 @@ from datetime import date
 
 import click
 
+from settlement.languages.commands import language_option
 from settlement.reports.exports import render_exports
 from settlement.reports.service import MONTHS_COMPARED, MONTHS_COMPARED_MAX, compare_months, load_ageing, load_report
 from settlement.reports.show import (
@@ -14,7 +15,7 @@ from settlement.reports.show import (
     print_report,
     report_as_json,
 )
-from settlement.statements.commands import language_option, month_option
+from settlement.statements.commands import month_option
 from settlement.statements.service import load_settlement
 from tenants.foundation.console import DAY, json_option, network_option, print_fields, print_rows, with_app
 from tenants.foundation.database import unit_of_work

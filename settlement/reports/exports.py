@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
+from settlement.languages.rules import ENGLISH, language_of
 from settlement.reports.csv_files import write_ageing_csv, write_flows_csv, write_lines_csv, write_positions_csv
 from settlement.reports.documents import NetworkReport
 from settlement.reports.pdf import write_report_pdf
@@ -14,7 +15,6 @@ from settlement.reports.service import current_since, load_report
 from settlement.reports.xlsx import write_settlement_xlsx
 from settlement.statements.documents import SettlementDocument
 from settlement.statements.service import version_folder, write_unless_there
-from settlement.statements.texts import ENGLISH, language_of
 from tenants.foundation.errors import NotFound
 
 EXPORTS: dict[str, Callable[[SettlementDocument, Path], None]] = {
@@ -22,7 +22,7 @@ EXPORTS: dict[str, Callable[[SettlementDocument, Path], None]] = {
     "lines.csv": write_lines_csv,
     "flows.csv": write_flows_csv,
 }
-# What these say of payments changes; words in one of the languages of `settlement.statements.texts`.
+# What these say of payments changes; words in one of the languages of `settlement.languages.rules`.
 REPORTS: dict[str, Callable[[NetworkReport, Path, str], None]] = {
     "settlement.xlsx": write_settlement_xlsx,
     "report.pdf": write_report_pdf,

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from settlement.languages.rules import ENGLISH
 from settlement.reports.exports import render_exports
 from settlement.statements.documents import SettlementDocument
 from settlement.statements.jobs import HOW, enqueue_statements
 from settlement.statements.service import load_settlement
-from settlement.statements.texts import ENGLISH
 from tenants.foundation.months import parse_month, show_month
 from tenants.foundation.queue import job_queue
 

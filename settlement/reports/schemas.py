@@ -5,8 +5,8 @@ from __future__ import annotations
 from apiflask import Schema
 from marshmallow import fields
 
-from settlement.statements.schemas import language_field
-from settlement.statements.texts import ENGLISH
+from settlement.languages.rules import ENGLISH
+from settlement.languages.schemas import language_field
 
 
 class EfficiencySchema(Schema):

@@ -408,7 +408,7 @@ def write_identities(workbook: SettlementWorkbook, sheet: Any, row: int) -> None
         sheet.write_string(row, column, workbook.text(name), workbook.head_right if is_number else workbook.head)
     for identity in workbook.document.identities:
         row += 1
-        sheet.write_string(row, 0, workbook.writer.identity(identity.name), workbook.wrapped)
+        sheet.write_string(row, 0, workbook.writer.language.say_if_known(identity.name), workbook.wrapped)
         for column, side in enumerate((identity.left, identity.right), start=1):
             is_whole = side == side.to_integral_value()
             sheet.write_number(row, column, float(side), workbook.points if is_whole else None)

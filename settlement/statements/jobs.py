@@ -4,13 +4,13 @@ from uuid import UUID
 
 from rq import Retry
 
+from settlement.languages.rules import ENGLISH
 from settlement.statements.documents import SettlementDocument
 from settlement.statements.service import (
     chunks,
     load_heading,
     render_statements,
 )
-from settlement.statements.texts import ENGLISH
 from tenants.foundation.months import parse_month, show_month
 from tenants.foundation.queue import job_queue
 

@@ -3,15 +3,8 @@ from __future__ import annotations
 from apiflask import Schema
 from marshmallow import fields, validate
 
-from settlement.statements.texts import ENGLISH, LANGUAGES
-
-
-def language_field(description: str, **more: object) -> fields.String:
-    return fields.String(
-        validate=validate.OneOf(list(LANGUAGES)),
-        metadata={"description": description},
-        **more,  # type: ignore[arg-type]
-    )
+from settlement.languages.rules import ENGLISH
+from settlement.languages.schemas import language_field
 
 
 class StatementQuerySchema(Schema):

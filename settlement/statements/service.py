@@ -13,6 +13,7 @@ from flask import current_app
 from sqlalchemy import select
 
 from settlement.authenticity.service import verification_url
+from settlement.languages.rules import ENGLISH, language_of
 from settlement.netting.rules import StorePoints
 from settlement.netting.tables import FlowRow, PositionRow
 from settlement.proposals.queries import lines_of
@@ -30,7 +31,6 @@ from settlement.statements.documents import (
     StoreLine,
 )
 from settlement.statements.pdf import write_statement_pdf
-from settlement.statements.texts import ENGLISH, language_of
 from settlement.states.rules import REJECTED
 from settlement.terms.rules import Calendar
 from settlement.windows.service import get_published_window, identities_of, totals_of

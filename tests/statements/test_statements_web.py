@@ -17,6 +17,7 @@ from sqlalchemy import text as sql
 from werkzeug.test import TestResponse
 
 from settlement.approvals.service import approve
+from settlement.languages.rules import SIMPLIFIED_CHINESE
 from settlement.proposals.service import propose, reject
 from settlement.statements.documents import StatementDocument
 from settlement.statements.items import render_items
@@ -28,7 +29,6 @@ from settlement.statements.service import (
     render_statements,
     statement_path,
 )
-from settlement.statements.texts import SIMPLIFIED_CHINESE
 from settlement.terms.service import set_terms
 from tenants.bank_accounts.rules import BankDetails
 from tenants.bank_accounts.service import set_bank_account
