@@ -21,8 +21,8 @@ from settlement.netting.rules import StoreDay, sum_stores, total_of
 from settlement.netting.tables import DayRow, FlowRow, PositionRow
 from settlement.payments.checks import check_payments
 from settlement.proofs.service import derive_frozen, prove
+from settlement.proposals.identities import prove_money
 from settlement.proposals.queries import lines_of, live_settlement, nets_by_party
-from settlement.proposals.rules import prove_money
 from settlement.proposals.service import live_settlement_of
 from settlement.proposals.tables import Settlement
 from settlement.seals.queries import kept_seals, seals_now

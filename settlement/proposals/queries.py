@@ -13,19 +13,10 @@ from sqlalchemy import TextClause, select, text
 from settlement.adjustments.queries import adjustments_of
 from settlement.disputes.queries import disputes_of
 from settlement.fees.queries import fees_in_use
+from settlement.fees.rules import TRANSFER, VOLUME, Fee
 from settlement.netting.rules import StoreDay
 from settlement.netting.tables import DayRow, PositionRow
-from settlement.proposals.rules import (
-    CARRIED_FORWARD,
-    TRANSFER,
-    VOLUME,
-    Activity,
-    Fee,
-    Line,
-    Loss,
-    Month,
-    Use,
-)
+from settlement.proposals.rules import CARRIED_FORWARD, Activity, Line, Loss, Month, Use
 from settlement.proposals.tables import LineRow, Settlement
 from settlement.states.rules import FINAL, REJECTED
 from settlement.terms.queries import terms_of

@@ -16,7 +16,8 @@ from sqlalchemy import func, select
 
 from settlement.netting.rules import Identity
 from settlement.proposals import queries
-from settlement.proposals.rules import Line, Month, canonical, derive_lines, prove_money, rounding_of
+from settlement.proposals.identities import prove_money
+from settlement.proposals.rules import Line, Month, canonical, derive_lines, rounding_of
 from settlement.proposals.tables import Settlement
 from settlement.seals.service import seal_window
 from settlement.states.rules import FINAL, PROPOSED, REJECTED, SETTLEMENT

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import segno
 
+from settlement.fees.rules import VOLUME
 from settlement.languages.headlines import HEADLINES
 from settlement.languages.rules import Language
 from settlement.proposals.rules import (
@@ -27,7 +28,6 @@ from settlement.proposals.rules import (
     REDEMPTION,
     REMIT,
     TAX,
-    VOLUME,
 )
 from settlement.statements.documents import MonthHeading, StatementDocument
 from settlement.statements.paper import (

@@ -19,8 +19,8 @@ from openpyxl import load_workbook
 from sqlalchemy import select
 
 from cli import clearinghouse
+from settlement.fees.rules import POINT_ISSUED
 from settlement.fees.tables import FeeRow
-from settlement.proposals.rules import POINT_ISSUED
 from settlement.proposals.tables import Leg
 from settlement.reports.exports import EXPORT_NAMES, render_export, render_exports, write_report
 from settlement.reports.service import compare_months, load_ageing, load_report

@@ -8,14 +8,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from settlement.adjustments.rules import Adjustment
+from settlement.fees.rules import MONTH, POINT_ISSUED, Fee
 from settlement.netting.rules import Identity, StoreDay, points_of, total_of
 from settlement.proposals.rules import (
     FUNDING,
-    MONTH,
-    POINT_ISSUED,
-    Adjustment,
     Dispute,
-    Fee,
     Line,
     Month,
     Use,
