@@ -1,0 +1,14 @@
+"""The groups whose commands are of several nouns, put together; `cli.py` takes them from here."""
+
+from settlement.approvals.commands import postpone_window, settlement
+from settlement.checks.commands import check_of_month
+from settlement.proofs.commands import verify
+from settlement.reports.commands import export
+from settlement.seals.commands import seal
+from settlement.windows.commands import window
+
+settlement.add_command(check_of_month)
+settlement.add_command(export)
+settlement.add_command(verify)
+window.add_command(postpone_window)
+window.add_command(seal)
