@@ -52,7 +52,7 @@ COMMANDS = {
     "window": "settlement.commands:window",
     "settlement": "settlement.commands:settlement",
     "adjustment": "settlement.adjustments.commands:adjustment",
-    "dispute": "settlement.disputes.commands:dispute",
+    "dispute": "settlement.commands:dispute",
     "payments": "settlement.payments.commands:payments",
     "journal": "settlement.accounting.commands:journal",
     "report": "settlement.reports.commands:report",

@@ -10,12 +10,11 @@ from typing import Any
 from xlsxwriter.utility import xl_range
 
 from settlement.languages.rules import ENGLISH, language_of
+from settlement.legs.rules import COLLECTION, PAYOUT
 from settlement.reports.documents import NetworkReport
 from settlement.reports.rules import (
     BUCKETS,
-    COLLECTION,
     MONEY_FIGURES,
-    PAYOUT,
     POINT_FIGURES,
     AgedStore,
     ComparedMonth,
