@@ -8,7 +8,6 @@ from pathlib import Path
 from uuid import UUID
 
 from settlement.adjustments.queries import decided_before
-from settlement.adjustments.service import codes_of
 from settlement.disputes.queries import FullDispute, disputed_by_line, list_disputes
 from settlement.disputes.rules import amount_left, is_disputable
 from settlement.owners import queries
@@ -23,7 +22,7 @@ from tenants.foundation.errors import NotFound
 from tenants.foundation.months import show_month
 from tenants.networks.service import today_in
 from tenants.staff.rules import Actor
-from tenants.stores.queries import own_store, own_stores
+from tenants.stores.queries import codes_of_parties, own_store, own_stores
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,8 @@ def own_lines(tenant_id: UUID, actor: Actor, month: date, store_code: str) -> Ow
             own_line(line, disputed.get(line.key, 0), is_open and is_disputable(line.kind, line.reference in decided))
             for line in lines
         ]
-        codes = codes_of(session, tenant_id, {party for line in lines for party in (line.payer_id, line.payee_id)})
+        parties = {party for line in lines for party in (line.payer_id, line.payee_id)}
+        codes = codes_of_parties(session, tenant_id, parties)
     net = sum(line.owed_by(store.store_id) for line in lines)
     return OwnLines(window, settlement, store_code, net, shown, codes)
 

@@ -16,7 +16,7 @@ from tenants.foundation.files import put_in_place
 from tenants.foundation.money import plain_money
 from tenants.foundation.months import show_month
 from tenants.networks.service import show_rate
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.rules import HEAD_OFFICE
 
 POSITION_COLUMNS = [
     "store_code",

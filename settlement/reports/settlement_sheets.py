@@ -26,7 +26,7 @@ from settlement.statements.documents import (
 )
 from tenants.foundation.months import show_month
 from tenants.foundation.workbooks import FormattedWorkbook, cell, print_on_wide_paper, write_sum
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.rules import HEAD_OFFICE
 
 NAME_COLUMNS = ("store", "name", "participant")
 POSITION_COLUMNS = (*NAME_COLUMNS, *POINT_COLUMNS, *MONEY_COLUMNS, "direction", "lines_net", "check")

@@ -40,7 +40,8 @@ from tenants.foundation.errors import NotFound
 from tenants.foundation.months import last_day, show_month
 from tenants.networks.service import get_network
 from tenants.staff.tables import Staff
-from tenants.stores.service import HEAD_OFFICE, stores_and_owners
+from tenants.stores.rules import HEAD_OFFICE
+from tenants.stores.service import stores_and_owners
 from tenants.stores.tables import Store
 
 # Of so many stores the points, lines and days are in memory at once.

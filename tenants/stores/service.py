@@ -9,13 +9,10 @@ from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, NotFound
 from tenants.networks.service import check_code, check_name
-from tenants.stores.rules import ALLOWED
+from tenants.stores.rules import ALLOWED, HEAD_OFFICE
 from tenants.stores.tables import Participant, Store
 
 ACTIVE, CLOSED = "active", "closed"
-
-# How statements and files name head office.
-HEAD_OFFICE = "HQ"
 
 
 def list_participants(tenant_id: UUID, after: str | None = None, limit: int | None = None) -> list[Participant]:

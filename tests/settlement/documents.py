@@ -26,7 +26,7 @@ from settlement.statements.documents import DayLine, Flow, SettlementDocument, S
 from settlement.terms.rules import POOLED
 from tenants.foundation.months import last_day
 from tenants.rates.rules import Rate, RateBook
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.rules import HEAD_OFFICE
 
 NOVEMBER = date(2026, 11, 1)
 OPENING = 250_000
