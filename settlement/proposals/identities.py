@@ -15,7 +15,7 @@ def prove_money(month: Month, lines: Sequence[Line], totals: Totals, outstanding
 
     With one rate for both ways the float of the pooled model reads: what was funded less what was paid is rate x
     (change in points outstanding + points expired), the money that head office holds against points not yet used.
-    With several, each leg adds what its own rate differs by.
+    With several, each line adds what its own rate differs by.
     """
     nets = nets_of(lines)
     stores = sum(net for store_id, net in nets.items() if store_id != month.head_office_id)

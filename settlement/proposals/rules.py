@@ -182,13 +182,17 @@ def derive_lines(month: Month) -> list[Line]:
 
 
 def check_rates(month: Month) -> None:
-    """Every day of the month needs a rate of the network, and every earlier day that events came late from one of
-    its store."""
-    days = ((None, month.month + timedelta(days=n)) for n in range(last_day(month.month).day))
-    late = ((month.participants.get(day.store_id), day.day) for day in month.days)
-    missing = {day for whose, day in {*days, *late} if month.rates.find(whose, day) is None}
+    had = ((month.participants.get(day.store_id), day.day) for day in month.days)
+    missing = days_without_rate(month.month, month.rates, had)
     if missing:
         raise rate_gap(missing)
+
+
+def days_without_rate(month: date, rates: RateBook, had: Iterable[tuple[UUID | None, date]]) -> set[date]:
+    """Every day of the month needs a rate of the network, and every day that a participant had points on one of its
+    own or the network's: events of earlier months come late. `had` are these, with the participants."""
+    of_month = ((None, month + timedelta(days=day)) for day in range(last_day(month).day))
+    return {day for whose, day in {*of_month, *had} if rates.find(whose, day) is None}
 
 
 def order_of(line: Line) -> tuple[int, int, int, int]:
@@ -212,7 +216,7 @@ def opening_lines(month: Month) -> Iterable[Line]:
 
 
 def pooled_lines(month: Month) -> Iterable[Line]:
-    """Each store and rate is one leg each way, rounded once."""
+    """Each store and rate is one line each way, rounded once."""
     funded: dict[tuple[UUID, Rate], int] = {}
     recovered: dict[tuple[UUID, Rate], int] = {}
     for day in month.days:
@@ -381,7 +385,7 @@ def nets_of(lines: Iterable[Line]) -> dict[UUID, int]:
 
 
 def rounding_of(lines: Iterable[Line], head_office_id: UUID) -> Decimal:
-    """What rounding each leg to whole minor units has added to what head office takes in: its own line."""
+    """What rounding each line to whole minor units has added to what head office takes in: its own line."""
     taken_in = Decimal(0)
     for line in lines:
         added = line.amount - line.exact

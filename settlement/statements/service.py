@@ -14,8 +14,9 @@ from sqlalchemy import select
 
 from settlement.authenticity.service import verification_url
 from settlement.languages.rules import ENGLISH, language_of
+from settlement.netting.queries import published_points
 from settlement.netting.rules import StorePoints
-from settlement.netting.tables import FlowRow, PositionRow
+from settlement.netting.tables import FlowRow
 from settlement.proposals.queries import lines_of
 from settlement.proposals.rules import Line, positions_of
 from settlement.proposals.service import get_settlement
@@ -53,7 +54,7 @@ def load_settlement(tenant_id: UUID, month: date, version: int | None = None) ->
     settlement = get_settlement(tenant_id, month, version)
     window = get_published_window(tenant_id, month)
     with unit_of_work(tenant_id) as session:
-        points = {row.store_id: points_of_row(row) for row in positions_in(session, month)}
+        points = published_points(session, month)
         lines = lines_of(session, settlement.settlement_id)
         stores = store_lines(session, points, lines)
         heading = heading_fields(session, settlement, window)
@@ -109,10 +110,6 @@ def flow_order(flow: Flow) -> tuple[str, str]:
     return flow.issuing_code, flow.redeeming_code
 
 
-def positions_in(session: Unit, month: date) -> Sequence[PositionRow]:
-    return session.scalars(select(PositionRow).where(PositionRow.month == month)).all()
-
-
 def store_lines(session: Unit, points: Mapping[UUID, StorePoints], lines: Sequence[Line]) -> list[StoreLine]:
     """By code."""
     rows = session.execute(stores_and_owners().order_by(Store.code)).all()
@@ -124,10 +121,6 @@ def store_lines(session: Unit, points: Mapping[UUID, StorePoints], lines: Sequen
         StoreLine(row.Store.code, row.Store.name, row.Participant.name, position)
         for row, position in zip(named, positions, strict=True)
     ]
-
-
-def points_of_row(row: PositionRow) -> StorePoints:
-    return StorePoints(row.store_id, row.issued, row.recovered, row.expired, row.borne)
 
 
 def load_heading(tenant_id: UUID, month: date, version: int | None = None) -> MonthHeading:
@@ -158,7 +151,7 @@ def load_statements(heading: MonthHeading, codes: Collection[str]) -> Iterator[S
         )
         store_ids = [row.Store.store_id for row in wanted]
         lines = by_party(queries.lines_of_stores(session, heading.settlement_id, store_ids))
-        points = {row.store_id: points_of_row(row) for row in queries.points_of_stores(session, month, store_ids)}
+        points = published_points(session, month, store_ids)
         flows = flows_by_store(queries.flows_of_stores(session, month, store_ids), names.codes)
         days = queries.days_by_store(session, month, store_ids)
         opening = queries.own_points_outstanding(session, month, store_ids)
