@@ -13,10 +13,10 @@ from sqlalchemy import text
 
 from benchmarks.closing import CLEAR_REFS, megabytes
 from benchmarks.world import PARTICIPANT, STORE, World, id_sql, make_network
+from settlement.languages.rules import LANGUAGES
 from settlement.proposals.service import propose
 from settlement.statements.documents import MonthHeading
 from settlement.statements.service import load_heading, load_settlement, output_folder, render_statements
-from settlement.statements.texts import LANGUAGES
 from settlement.windows.service import close_month
 from tenants.foundation import clock
 from tenants.foundation.months import add_months, last_day, month_of

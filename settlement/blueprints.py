@@ -2,6 +2,7 @@
 
 from settlement.accounting.web import journals
 from settlement.adjustments.web import adjustments
+from settlement.approvals.web import settlements
 from settlement.authenticity.web import authenticity
 from settlement.checks.web import checks
 from settlement.deposits.web import deposits
@@ -11,7 +12,6 @@ from settlement.fees.web import fees
 from settlement.owners.web import own
 from settlement.payments.web import payments
 from settlement.proofs.web import proofs
-from settlement.proposals.web import settlements
 from settlement.rates.web import rates
 from settlement.reports.web import reports
 from settlement.seals.web import seals

@@ -10,7 +10,7 @@ from tenants.bank_accounts.rules import SCHEMES, BankDetails
 from tenants.bank_accounts.service import get_bank_account, list_bank_accounts, set_bank_account
 from tenants.foundation.console import DAY, json_option, network_option, print_fields, print_rows, with_app
 from tenants.networks.service import find_network_id
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.rules import HEAD_OFFICE
 
 LISTED_FIELDS = ("participant", "holder", "iban", "account_number", "bank_code", "bic", "mandate_id", "made_at")
 

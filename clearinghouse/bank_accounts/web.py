@@ -15,11 +15,10 @@ from clearinghouse.bank_accounts.schemas import (
 )
 from clearinghouse.bank_accounts.show import show_bank_account
 from clearinghouse.directory.schemas import CodePageQuerySchema
-from clearinghouse.directory.service import show_who
 from tenants.bank_accounts.rules import BankDetails
 from tenants.bank_accounts.service import get_bank_account, list_bank_accounts, set_bank_account
 from tenants.credentials.rules import DIRECTORY, HQ, PAY, READ, STAFF
-from tenants.credentials.service import Principal
+from tenants.credentials.service import Principal, show_caller
 from tenants.credentials.web import authenticated
 from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, answer_page, body, query
@@ -62,7 +61,7 @@ def put_own_account(principal: Principal, body: dict[str, Any]) -> Response:
 
     What replaces an account counts for the payment files made from then on.
     """
-    set_bank_account(principal.tenant_id, None, BankDetails(**body), who(principal))
+    set_bank_account(principal.tenant_id, None, BankDetails(**body), show_caller(principal))
     return answer_account(principal, None)
 
 
@@ -84,12 +83,8 @@ def put_account(principal: Principal, code: str, body: dict[str, Any]) -> Respon
     What replaces an account counts for the payment files made from then on. Without a mandate the participant can be
     paid, but is not collected from by SEPA direct debit.
     """
-    set_bank_account(principal.tenant_id, code, BankDetails(**body), who(principal))
+    set_bank_account(principal.tenant_id, code, BankDetails(**body), show_caller(principal))
     return answer_account(principal, code)
-
-
-def who(principal: Principal) -> str:
-    return principal.staff_code or show_who(principal)
 
 
 def answer_account(principal: Principal, code: str | None) -> Response:

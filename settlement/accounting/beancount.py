@@ -17,7 +17,7 @@ from settlement.accounting.accounts import (
 )
 from settlement.accounting.documents import Journal
 from settlement.accounting.rules import Entry, Posting
-from settlement.statements.csv_files import plain_money
+from tenants.foundation.money import plain_money
 
 # Beancount would otherwise let a balance be off by one in its last digit.
 EXACTLY = "~ 0"

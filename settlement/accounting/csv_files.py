@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from settlement.accounting.documents import Journal
-from settlement.statements.csv_files import plain_money
 from tenants.foundation.csv_text import csv_bytes, text_cell
+from tenants.foundation.money import plain_money
 
 COLUMNS = [
     "entry",

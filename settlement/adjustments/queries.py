@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from settlement.adjustments.rules import Adjustment
 from settlement.adjustments.tables import AdjustmentRow
-from settlement.proposals.rules import Adjustment
 from tenants.foundation.database import Unit
 
 

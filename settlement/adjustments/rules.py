@@ -20,6 +20,18 @@ AMOUNT_MAX = 10**12
 
 
 @dataclass(frozen=True)
+class Adjustment:
+    """As a month settles it: `amount` (minor units, more than zero) is what the payer owes the payee."""
+
+    adjustment_id: UUID
+    payer_id: UUID
+    payee_id: UUID
+    amount: int
+    origin_month: date
+    note: str
+
+
+@dataclass(frozen=True)
 class NewAdjustment:
     """`amount` (minor units, not zero) is what the payer owes the payee; less than nothing: what it is owed.
 

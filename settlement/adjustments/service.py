@@ -29,7 +29,8 @@ from tenants.foundation.errors import Conflict, NotFound
 from tenants.foundation.months import month_of
 from tenants.networks.service import get_network
 from tenants.staff.rules import Actor
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.queries import codes_of_parties
+from tenants.stores.rules import HEAD_OFFICE
 from tenants.stores.tables import Store
 
 
@@ -133,10 +134,5 @@ def list_adjustments(
     """Oldest first, those made after `after`, of one month that settles them if one is named; codes of parties."""
     with unit_of_work(tenant_id) as session:
         rows = queries.list_rows(session, month, after, limit)
-        return rows, codes_of(session, tenant_id, {party for row in rows for party in (row.payer_id, row.payee_id)})
-
-
-def codes_of(session: Unit, tenant_id: UUID, parties: set[UUID]) -> dict[UUID, str]:
-    """By payer or payee, head office's too."""
-    found = session.execute(select(Store.store_id, Store.code).where(Store.store_id.in_(parties)))
-    return {store_id: code for store_id, code in found} | {tenant_id: HEAD_OFFICE}
+        parties = {party for row in rows for party in (row.payer_id, row.payee_id)}
+        return rows, codes_of_parties(session, tenant_id, parties)

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from settlement.checks.service import check_proposal
 from settlement.proposals import queries
-from settlement.proposals.service import check_not_approved, derive, live_settlement_of, lock_window
+from settlement.proposals.service import check_not_approved, derive, finish, live_settlement_of, lock_window
 from settlement.proposals.tables import Leg, Settlement
-from settlement.states.rules import APPROVED, LEG, PENDING, SETTLED, SETTLEMENT, WINDOW
+from settlement.states.rules import APPROVED, LEG, PENDING, SETTLEMENT
 from settlement.states.service import begin, change_state
 from settlement.windows.tables import Window
 from tenants.foundation import clock, ids
@@ -102,9 +102,3 @@ def leg_of(window: Window, settlement: Settlement, store_id: UUID, net: int) -> 
         state=PENDING,
         state_sequence=1,
     )
-
-
-def finish(session: Unit, window: Window, settlement: Settlement, by: str) -> None:
-    """Nothing is left to pay: the settlement and its window are settled."""
-    change_state(session, SETTLEMENT, settlement, SETTLED, by)
-    change_state(session, WINDOW, window, SETTLED, by)

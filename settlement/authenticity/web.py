@@ -11,10 +11,10 @@ from flask import Response, make_response, render_template, request
 from markupsafe import Markup
 
 from settlement.authenticity.service import Published, look_up
+from settlement.languages.headlines import HEADLINES
+from settlement.languages.rules import ENGLISH, LANGUAGES, Language
+from settlement.languages.schemas import language_field
 from settlement.proposals.rules import direction_of
-from settlement.statements.pdf import HEADLINES
-from settlement.statements.schemas import language_field
-from settlement.statements.texts import ENGLISH, LANGUAGES, Language
 from settlement.states.rules import APPROVED, PROPOSED, REJECTED, SETTLED, SETTLING
 from tenants.foundation.errors import NotFound
 from tenants.foundation.openapi import refusals
@@ -105,7 +105,7 @@ def facts_of(published: Published, language: Language) -> dict[str, Any]:
         "title": say("This version was rejected" if is_rejected else "This statement is genuine"),
         "is_bad": is_rejected,
         "sentence": say(sentence, network=published.network_name),
-        "direction": say(HEADLINES.get(direction_of(published.amount), "Nothing to settle")),
+        "direction": say(HEADLINES[direction_of(published.amount)]),
         "amount": language.amount(abs(published.amount), published.currency),
         "facts": [
             (say("Network"), published.network_name, ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -16,24 +16,24 @@ from clearinghouse.ledger.checks import Finding
 from clearinghouse.sequences.queries import missing_of_terminals
 from settlement.checks import queries
 from settlement.checks.rules import RED, Result
-from settlement.netting.queries import flows, outstanding_by_lots, points_by_day
+from settlement.netting.queries import flows, outstanding_by_lots, points_by_day, published_days, published_points
 from settlement.netting.rules import StoreDay, sum_stores, total_of
-from settlement.netting.tables import DayRow, FlowRow, PositionRow
+from settlement.netting.tables import DayRow, FlowRow
 from settlement.payments.checks import check_payments
 from settlement.proofs.service import derive_frozen, prove
+from settlement.proposals.identities import prove_money
 from settlement.proposals.queries import lines_of, live_settlement, nets_by_party
-from settlement.proposals.rules import prove_money
+from settlement.proposals.rules import days_without_rate
 from settlement.proposals.service import live_settlement_of
 from settlement.proposals.tables import Settlement
 from settlement.seals.queries import kept_seals, seals_now
 from settlement.seals.rules import leaf_data, leaf_hash, root_of
-from settlement.statements.service import points_of_row
 from settlement.states.rules import FINAL
 from settlement.windows.service import opening_outstanding, totals_of
 from settlement.windows.tables import Window
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict
-from tenants.foundation.months import last_day, show_month
+from tenants.foundation.months import show_month
 from tenants.rates.queries import rate_book
 from tenants.stores.tables import Store
 
@@ -141,9 +141,7 @@ def check_rates(session: Unit, window: Window, settlement: Settlement) -> list[F
     late = session.execute(
         select(DayRow.store_id, DayRow.day).where(DayRow.month == window.month, DayRow.day < window.month)
     )
-    of_month = [(None, window.month + timedelta(days=day)) for day in range(last_day(window.month).day)]
-    wanted = {*of_month, *((participants.get(store_id), day) for store_id, day in late)}
-    missing = {day for whose, day in wanted if rates.find(whose, day) is None}
+    missing = days_without_rate(window.month, rates, ((participants.get(store_id), day) for store_id, day in late))
     return [Finding("rates", day.isoformat(), "a rate", "none") for day in sorted(missing)]
 
 
@@ -250,14 +248,11 @@ def check_settlement(tenant_id: UUID) -> list[Finding]:
 def check_window(session: Unit, window: Window, opening_outstanding: int) -> list[Finding]:
     month = window.month
     days = points_by_day(session, month)
-    published = {
-        row.store_id: points_of_row(row)
-        for row in session.scalars(select(PositionRow).where(PositionRow.month == month))
-    }
+    published = published_points(session, month)
     summed = {points.store_id: points for points in sum_stores([*published], days)}
     return [
         *compare("published positions", month, summed, published),
-        *compare("published days", month, {(d.store_id, d.day): d for d in days}, published_days(session, month)),
+        *compare("published days", month, by_store_and_day(days), by_store_and_day(published_days(session, month))),
         *compare("published matrix", month, flows(session, month), published_flows(session, month)),
         *compare(
             "published totals",
@@ -268,12 +263,8 @@ def check_window(session: Unit, window: Window, opening_outstanding: int) -> lis
     ]
 
 
-def published_days(session: Unit, month: date) -> dict[tuple[UUID, date], StoreDay]:
-    rows = session.scalars(select(DayRow).where(DayRow.month == month))
-    return {
-        (row.store_id, row.day): StoreDay(row.store_id, row.day, row.issued, row.recovered, row.expired, row.borne)
-        for row in rows
-    }
+def by_store_and_day(days: Iterable[StoreDay]) -> dict[tuple[UUID, date], StoreDay]:
+    return {(day.store_id, day.day): day for day in days}
 
 
 def published_flows(session: Unit, month: date) -> dict[tuple[UUID, UUID], int]:

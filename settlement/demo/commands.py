@@ -8,8 +8,9 @@ from uuid import UUID
 import click
 
 from settlement.demo.service import NETWORK, closed_windows, is_settled, prepare_demo, run_month
+from settlement.reports.exports import render_exports
 from settlement.statements.documents import SettlementDocument
-from settlement.statements.service import load_settlement, output_folder, render_exports, render_statements
+from settlement.statements.service import load_settlement, output_folder, render_statements
 from settlement.statements.show import print_settlement
 from settlement.valuation.assumptions import Assumptions
 from settlement.valuation.service import export_valuation, value_month

@@ -11,13 +11,13 @@ from settlement.deposits.rules import LODGED
 from settlement.deposits.schemas import DepositListSchema, DepositSchema, NewDepositSchema
 from settlement.deposits.service import list_deposits, lodge_deposit, return_deposit, use_deposit
 from settlement.deposits.show import show_deposit
-from settlement.exposure.service import check_own
 from tenants.credentials.rules import HQ, OWN, PAY, READ, SETTLEMENT, STAFF
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
 from tenants.foundation import ids
 from tenants.foundation.web import answer, body
 from tenants.staff.service import actor_of
+from tenants.stores.service import check_own
 
 deposits = APIBlueprint("deposits", __name__, url_prefix="/v1/settlement", tag="Exposure and deposits")
 
@@ -30,7 +30,7 @@ def get_deposits(principal: Principal, store: str) -> Response:
 
     An owner sees those of the own stores.
     """
-    check_own(principal, store)
+    check_own(principal.tenant_id, principal.participant_id, store)
     rows = list_deposits(principal.tenant_id, store)
     return answer({"balance": rows[0].balance if rows else 0, "deposits": [show_deposit(row, store) for row in rows]})
 

@@ -28,7 +28,6 @@ from settlement.disputes.rules import (
     check_proposed,
 )
 from settlement.disputes.tables import DisputeRow
-from settlement.owners.queries import own_store
 from settlement.proposals.queries import lines_of, live_settlement
 from settlement.proposals.rules import Line
 from settlement.proposals.service import lock_window
@@ -42,6 +41,7 @@ from tenants.foundation.errors import Conflict, NotFound
 from tenants.foundation.months import show_month
 from tenants.networks.service import today_in
 from tenants.staff.rules import Actor
+from tenants.stores.queries import own_store
 from tenants.stores.tables import Store
 
 log = logging.getLogger(__name__)

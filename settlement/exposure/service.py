@@ -35,15 +35,14 @@ from settlement.rollup.queries import lock_rollup, store_periods
 from settlement.rollup.service import keep_months
 from settlement.terms.queries import terms_of
 from settlement.terms.rules import ON_REDEMPTION
-from tenants.credentials.service import Principal
 from tenants.foundation import clock
 from tenants.foundation.database import Unit, unit_of_work
-from tenants.foundation.errors import InvalidInput, NotFound
+from tenants.foundation.errors import InvalidInput
 from tenants.networks.service import check_code, today_in
 from tenants.networks.tables import Network
 from tenants.rates.queries import rate_book
 from tenants.rates.rules import RateBook
-from tenants.stores.service import find_store
+from tenants.stores.service import find_store, unknown_store
 from tenants.stores.tables import Participant, Store
 
 log = logging.getLogger(__name__)
@@ -295,13 +294,3 @@ def get_exposure(tenant_id: UUID, store_code: str, participant_id: UUID | None =
     if not found:
         raise unknown_store(store_code)
     return found[0]
-
-
-def check_own(principal: Principal, store_code: str) -> None:
-    """An owner is told nothing of the stores of others, not even that there are such."""
-    if principal.participant_id not in (None, find_store(principal.tenant_id, store_code).participant_id):
-        raise unknown_store(store_code)
-
-
-def unknown_store(code: str) -> NotFound:
-    return NotFound(f"There is no store {code!r} in this network.", code="store_unknown")

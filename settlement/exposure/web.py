@@ -17,7 +17,6 @@ from settlement.exposure.schemas import (
     NewExposurePolicySchema,
 )
 from settlement.exposure.service import (
-    check_own,
     get_exposure,
     list_caps,
     list_exposures,
@@ -30,6 +29,7 @@ from tenants.credentials.rules import HQ, OWN, PAY, READ, SETTLEMENT, STAFF
 from tenants.credentials.service import Principal, show_caller
 from tenants.credentials.web import authenticated
 from tenants.foundation.web import answer, answer_page, body, query
+from tenants.stores.service import check_own
 
 exposures = APIBlueprint("exposures", __name__, url_prefix="/v1/settlement", tag="Exposure and deposits")
 
@@ -63,7 +63,7 @@ def get_one_exposure(principal: Principal, store: str) -> Response:
 @exposures.output(CapListSchema)
 def get_caps(principal: Principal, store: str) -> Response:
     """Every cap that a store has had, newest first"""
-    check_own(principal, store)
+    check_own(principal.tenant_id, principal.participant_id, store)
     return answer({"store": store, "caps": [show_cap(row) for row in list_caps(principal.tenant_id, store)]})
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from settlement.fees.rules import Fee
 from settlement.fees.tables import FeeRow
-from settlement.proposals.rules import Fee
 from tenants.foundation.database import Unit
 
 

@@ -11,14 +11,13 @@ from settlement.fees.tables import FeeRow
 from settlement.validity.service import (
     add,
     check_change,
-    end,
+    end_one,
     find_all,
-    lock_one,
     lock_those_of,
     make_room,
     participant_of,
     refuse_settled_days,
-    withdraw,
+    withdraw_one,
 )
 from tenants.foundation import clock, ids
 from tenants.foundation.database import Unit, unit_of_work
@@ -89,17 +88,11 @@ def present_rate(session: Unit, code: str, basis: str, participant_id: UUID | No
 
 def withdraw_fee(tenant_id: UUID, fee_id: UUID, by: str) -> tuple[FeeRow, str | None]:
     """It has never counted then. What it had ended stays ended."""
-    with unit_of_work(tenant_id) as session:
-        fee, code = lock_one(session, FeeRow, fee_id, "fee")
-        withdraw(session, fee, by)
-    return fee, code
+    return withdraw_one(tenant_id, FeeRow, fee_id, "fee", by)
 
 
 def end_fee(tenant_id: UUID, fee_id: UUID, valid_until: date, by: str) -> tuple[FeeRow, str | None]:
-    with unit_of_work(tenant_id) as session:
-        fee, code = lock_one(session, FeeRow, fee_id, "fee")
-        end(session, fee, valid_until, by)
-    return fee, code
+    return end_one(tenant_id, FeeRow, fee_id, "fee", valid_until, by)
 
 
 def list_fees(

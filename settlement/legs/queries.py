@@ -14,7 +14,7 @@ from settlement.proposals.tables import Leg, Settlement
 from settlement.states.rules import FAILED, PENDING
 from settlement.states.tables import StateChange
 from tenants.foundation.database import Unit
-from tenants.stores.tables import Store
+from tenants.stores.queries import codes_of_stores
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ShownLeg:
 
 def show_legs(session: Unit, legs: Sequence[Leg]) -> list[ShownLeg]:
     """In their order. Each table is asked by itself: a join of so many rows is slow until statistics know of them."""
-    codes = codes_of(session, {leg.store_id for leg in legs})
+    codes = codes_of_stores(session, {leg.store_id for leg in legs})
     of_legs = select(Settlement.settlement_id, Settlement.month).where(
         Settlement.settlement_id.in_({leg.settlement_id for leg in legs})
     )
@@ -40,11 +40,6 @@ def show_legs(session: Unit, legs: Sequence[Leg]) -> list[ShownLeg]:
         ShownLeg(leg, codes[leg.store_id], months[leg.settlement_id], changes[leg.leg_id, leg.state_sequence])
         for leg in legs
     ]
-
-
-def codes_of(session: Unit, store_ids: Collection[UUID]) -> dict[UUID, str]:
-    rows = session.execute(select(Store.store_id, Store.code).where(Store.store_id.in_(store_ids)))
-    return {store_id: code for store_id, code in rows}
 
 
 def legs_of_settlement(session: Unit, settlement_id: UUID) -> list[ShownLeg]:
@@ -62,7 +57,7 @@ def failed_legs(session: Unit) -> list[ShownLeg]:
 def pending_legs(session: Unit, settlement_id: UUID) -> list[tuple[Leg, str]]:
     """With the stores' codes, by these."""
     legs = session.scalars(select(Leg).where(Leg.settlement_id == settlement_id, Leg.state == PENDING)).all()
-    codes = codes_of(session, {leg.store_id for leg in legs})
+    codes = codes_of_stores(session, {leg.store_id for leg in legs})
     return sorted(((leg, codes[leg.store_id]) for leg in legs), key=lambda pending: pending[1])
 
 

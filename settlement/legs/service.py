@@ -10,10 +10,9 @@ from uuid import UUID
 
 from settlement.adjustments.rules import LEG_CARRIED, NewAdjustment
 from settlement.adjustments.service import make_adjustment
-from settlement.approvals.service import finish
 from settlement.legs import queries
 from settlement.legs.queries import ShownLeg
-from settlement.proposals.service import live_settlement_of, lock_window
+from settlement.proposals.service import finish, live_settlement_of, lock_window
 from settlement.proposals.tables import Leg, Settlement
 from settlement.states.rules import (
     APPROVED,

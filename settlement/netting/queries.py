@@ -6,13 +6,14 @@ both are sums over one partition, grouped by stores and never by members or lots
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from settlement.netting.rules import StoreDay
+from settlement.netting.rules import StoreDay, StorePoints
+from settlement.netting.tables import DayRow, PositionRow
 from tenants.foundation.database import Unit
 
 # The planner takes the cost of handing a row from one process to another for high, and would sum a month with one.
@@ -127,3 +128,19 @@ def write_flows(session: Unit, month: date) -> dict[UUID, int]:
 def as_array(values: Iterable[UUID | date | int]) -> str:
     """PostgreSQL's text form of an array: as a list of parameters, tens of thousands would each be parsed as one."""
     return "{" + ",".join(map(str, values)) + "}"
+
+
+def published_points(
+    session: Unit, month: date, store_ids: Collection[UUID] | None = None
+) -> dict[UUID, StorePoints]:
+    """By store, head office by the network's own id; of some stores only, if they are named."""
+    columns = (PositionRow.issued, PositionRow.recovered, PositionRow.expired, PositionRow.borne)
+    statement = select(PositionRow.store_id, *columns).where(PositionRow.month == month)
+    if store_ids is not None:
+        statement = statement.where(PositionRow.store_id.in_(store_ids))
+    return {row.store_id: StorePoints(*row) for row in session.execute(statement)}
+
+
+def published_days(session: Unit, month: date) -> list[StoreDay]:
+    columns = (DayRow.store_id, DayRow.day, DayRow.issued, DayRow.recovered, DayRow.expired, DayRow.borne)
+    return [StoreDay(*row) for row in session.execute(select(*columns).where(DayRow.month == month))]

@@ -12,8 +12,6 @@ from settlement.proposals.tables import Settlement
 from settlement.states.rules import REJECTED
 from settlement.windows.tables import Window
 from tenants.foundation.database import Unit
-from tenants.foundation.errors import NotFound
-from tenants.stores.tables import Store
 
 # What each store of :stores owes or is owed in each of :settlements.
 NETS = text("""
@@ -25,19 +23,6 @@ NETS = text("""
         WHERE settlement_id = ANY (:settlements) AND payee_id = ANY (:stores)) AS each
     GROUP BY settlement_id, party
 """)
-
-
-def own_stores(session: Unit, participant_id: UUID | None) -> list[Store]:
-    """By code."""
-    return list(session.scalars(select(Store).where(Store.participant_id == participant_id).order_by(Store.code)))
-
-
-def own_store(session: Unit, participant_id: UUID | None, code: str) -> Store:
-    """Raises `NotFound`, which does not tell whether another participant has a store of this code."""
-    store = session.scalar(select(Store).where(Store.participant_id == participant_id, Store.code == code))
-    if store is None:
-        raise NotFound(f"You have no store {code!r}.", code="store_unknown")
-    return store
 
 
 def settled_months(session: Unit, before: date | None, limit: int) -> list[tuple[Window, Settlement]]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from uuid import UUID
 
 from settlement.adjustments.queries import decided_before
-from settlement.adjustments.service import codes_of
 from settlement.disputes.queries import FullDispute, disputed_by_line, list_disputes
 from settlement.disputes.rules import amount_left, is_disputable
 from settlement.owners import queries
@@ -23,6 +22,7 @@ from tenants.foundation.errors import NotFound
 from tenants.foundation.months import show_month
 from tenants.networks.service import today_in
 from tenants.staff.rules import Actor
+from tenants.stores.queries import codes_of_parties, own_store, own_stores
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class OwnLines:
 def list_own_months(tenant_id: UUID, actor: Actor, before: date | None, limit: int) -> list[OwnMonth]:
     """Newest first, those before the month `before`, as they are proposed or settled."""
     with unit_of_work(tenant_id) as session:
-        stores = queries.own_stores(session, actor.participant_id)
+        stores = own_stores(session, actor.participant_id)
         months = queries.settled_months(session, before, limit)
         settlement_ids = [settlement.settlement_id for _, settlement in months]
         nets = queries.nets_of_stores(session, settlement_ids, [store.store_id for store in stores])
@@ -75,7 +75,7 @@ def list_own_months(tenant_id: UUID, actor: Actor, before: date | None, limit: i
 def own_lines(tenant_id: UUID, actor: Actor, month: date, store_code: str) -> OwnLines:
     """Raises `NotFound` for a store of somebody else, and while nothing is proposed for the month."""
     with unit_of_work(tenant_id) as session:
-        store = queries.own_store(session, actor.participant_id, store_code)
+        store = own_store(session, actor.participant_id, store_code)
         settlement = live_settlement(session, month)
         if settlement is None:
             raise NotFound(
@@ -90,7 +90,8 @@ def own_lines(tenant_id: UUID, actor: Actor, month: date, store_code: str) -> Ow
             own_line(line, disputed.get(line.key, 0), is_open and is_disputable(line.kind, line.reference in decided))
             for line in lines
         ]
-        codes = codes_of(session, tenant_id, {party for line in lines for party in (line.payer_id, line.payee_id)})
+        parties = {party for line in lines for party in (line.payer_id, line.payee_id)}
+        codes = codes_of_parties(session, tenant_id, parties)
     net = sum(line.owed_by(store.store_id) for line in lines)
     return OwnLines(window, settlement, store_code, net, shown, codes)
 
@@ -102,7 +103,7 @@ def own_line(line: Line, disputed: int, can_be_disputed: bool) -> OwnLine:
 def render_own_statement(tenant_id: UUID, actor: Actor, month: date, store_code: str) -> Path:
     """The PDF, a draft until the month is approved. Raises `NotFound` as `own_lines` does."""
     with unit_of_work(tenant_id) as session:
-        queries.own_store(session, actor.participant_id, store_code)
+        own_store(session, actor.participant_id, store_code)
     [path] = render_statements(load_heading(tenant_id, month), {store_code})
     return path
 
@@ -117,5 +118,5 @@ def list_own_disputes(
 ) -> list[FullDispute]:
     """Of the owner's stores, oldest first, those opened after the dispute `after`."""
     with unit_of_work(tenant_id) as session:
-        store_ids = [store.store_id for store in queries.own_stores(session, actor.participant_id)]
+        store_ids = [store.store_id for store in own_stores(session, actor.participant_id)]
         return list_disputes(session, month, state, store_ids, after, limit)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from settlement.legs.rules import end_to_end_id
 from settlement.payments.rules import Account, Payment
 from tenants.foundation.csv_text import csv_bytes, text_cell
-from tenants.foundation.money import show_money
+from tenants.foundation.money import plain_money
 
 COLUMNS = [
     "end_to_end_id",
@@ -41,7 +41,7 @@ def row(head_office: Account, payment: Payment, currency: str) -> list[str]:
         end_to_end_id(payment.leg_id),
         payment.direction,
         payment.due_on.isoformat(),
-        show_money(payment.amount, currency).replace(",", ""),
+        plain_money(payment.amount, currency),
         currency,
         text_cell(account.holder),
         account.number if account.is_iban else "",

@@ -13,7 +13,7 @@ from settlement.proofs.service import Proof
 from tenants.foundation.console import out
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.months import show_month
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.rules import HEAD_OFFICE
 from tenants.stores.tables import Store
 
 LINES_SHOWN_MAX = 100

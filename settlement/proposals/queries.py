@@ -13,19 +13,10 @@ from sqlalchemy import TextClause, select, text
 from settlement.adjustments.queries import adjustments_of
 from settlement.disputes.queries import disputes_of
 from settlement.fees.queries import fees_in_use
-from settlement.netting.rules import StoreDay
-from settlement.netting.tables import DayRow, PositionRow
-from settlement.proposals.rules import (
-    CARRIED_FORWARD,
-    TRANSFER,
-    VOLUME,
-    Activity,
-    Fee,
-    Line,
-    Loss,
-    Month,
-    Use,
-)
+from settlement.fees.rules import TRANSFER, VOLUME, Fee
+from settlement.netting.queries import published_days
+from settlement.netting.tables import PositionRow
+from settlement.proposals.rules import CARRIED_FORWARD, Activity, Line, Loss, Month, Use
 from settlement.proposals.tables import LineRow, Settlement
 from settlement.states.rules import FINAL, REJECTED
 from settlement.terms.queries import terms_of
@@ -91,7 +82,7 @@ def month_of_settlement(session: Unit, tenant_id: UUID, month: date, approved: S
         terms.model,
         terms.minimum_payout,
         participants=participants_of(session, month),
-        days=store_days(session, month),
+        days=published_days(session, month),
         rates=rates,
         uses=[Use(*row) for row in by_period(session, USES, month, first_days)] if on_redemption else (),
         borne=[Loss(*row) for row in by_period(session, LOSSES, month, first_days)] if on_redemption else (),
@@ -122,11 +113,6 @@ def open_stores(stores: Iterable[Store], month: date, time_zone: str) -> list[UU
         if clock.business_date(store.created_at, time_zone) <= last_day(month)
         and (store.closed_at is None or clock.business_date(store.closed_at, time_zone) >= month)
     ]
-
-
-def store_days(session: Unit, month: date) -> list[StoreDay]:
-    columns = (DayRow.store_id, DayRow.day, DayRow.issued, DayRow.recovered, DayRow.expired, DayRow.borne)
-    return [StoreDay(*row) for row in session.execute(select(*columns).where(DayRow.month == month))]
 
 
 def by_period(

@@ -21,7 +21,18 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from settlement.netting.rules import Identity, StoreDay, StorePoints, Totals
+from settlement.adjustments.rules import Adjustment
+from settlement.fees.rules import (
+    MONTH,
+    POINT_ISSUED,
+    POINT_RECOVERED,
+    TRANSFER,
+    VOLUME,
+    Fee,
+    fees_by_participant,
+    fees_on,
+)
+from settlement.netting.rules import StoreDay, StorePoints
 from settlement.states.rules import ACCEPTED
 from settlement.terms.rules import POOLED
 from tenants.foundation.money import round_half_even
@@ -53,14 +64,6 @@ KINDS = (
 ORDER_OF_KIND = {kind: place for place, kind in enumerate(KINDS)}
 
 REMIT, RECEIVE, NONE = "remit", "receive", "none"
-
-TRANSFER, POINT_ISSUED, POINT_RECOVERED, VOLUME, MONTH = (
-    "transfer",
-    "point_issued",
-    "point_recovered",
-    "volume",
-    "month",
-)
 
 
 @dataclass(frozen=True)
@@ -127,36 +130,6 @@ class Activity:
     volume: int
 
 
-@dataclass(frozen=True, eq=False)
-class Fee:
-    """What head office charges for. `rate` is minor units per transfer, point or month; of volume, a share.
-
-    Without a participant it is everybody's who has none of his own of the same `code`. `tax_rate` is a share of it.
-    """
-
-    fee_id: UUID
-    code: str
-    participant_id: UUID | None
-    basis: str
-    rate: Decimal
-    tax_rate: Decimal
-    valid_from: date
-    valid_until: date | None
-
-    def covers(self, day: date) -> bool:
-        return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
-
-
-@dataclass(frozen=True)
-class Adjustment:
-    adjustment_id: UUID
-    payer_id: UUID
-    payee_id: UUID
-    amount: int
-    origin_month: date
-    note: str
-
-
 @dataclass(frozen=True)
 class Dispute:
     """`amount` of the line named by `line_key`, in the line's own direction. `state` opened or accepted."""
@@ -209,13 +182,17 @@ def derive_lines(month: Month) -> list[Line]:
 
 
 def check_rates(month: Month) -> None:
-    """Every day of the month needs a rate of the network, and every earlier day that events came late from one of
-    its store."""
-    days = ((None, month.month + timedelta(days=n)) for n in range(last_day(month.month).day))
-    late = ((month.participants.get(day.store_id), day.day) for day in month.days)
-    missing = {day for whose, day in {*days, *late} if month.rates.find(whose, day) is None}
+    had = ((month.participants.get(day.store_id), day.day) for day in month.days)
+    missing = days_without_rate(month.month, month.rates, had)
     if missing:
         raise rate_gap(missing)
+
+
+def days_without_rate(month: date, rates: RateBook, had: Iterable[tuple[UUID | None, date]]) -> set[date]:
+    """Every day of the month needs a rate of the network, and every day that a participant had points on one of its
+    own or the network's: events of earlier months come late. `had` are these, with the participants."""
+    of_month = ((None, month + timedelta(days=day)) for day in range(last_day(month).day))
+    return {day for whose, day in {*of_month, *had} if rates.find(whose, day) is None}
 
 
 def order_of(line: Line) -> tuple[int, int, int, int]:
@@ -239,7 +216,7 @@ def opening_lines(month: Month) -> Iterable[Line]:
 
 
 def pooled_lines(month: Month) -> Iterable[Line]:
-    """Each store and rate is one leg each way, rounded once."""
+    """Each store and rate is one line each way, rounded once."""
     funded: dict[tuple[UUID, Rate], int] = {}
     recovered: dict[tuple[UUID, Rate], int] = {}
     for day in month.days:
@@ -348,20 +325,6 @@ def fee_quantities(month: Month) -> Iterable[tuple[Fee, UUID, int]]:
     return ((fee, store_id, quantity) for (fee, store_id), quantity in due.items())
 
 
-def fees_by_participant(fees: Iterable[Fee]) -> dict[UUID | None, list[Fee]]:
-    found: dict[UUID | None, list[Fee]] = {}
-    for fee in fees:
-        found.setdefault(fee.participant_id, []).append(fee)
-    return found
-
-
-def fees_on(fees: Mapping[UUID | None, Sequence[Fee]], participant_id: UUID, day: date) -> list[Fee]:
-    """The participant's own, and everybody's of whose code it has none of its own that day."""
-    own = [fee for fee in fees.get(participant_id, ()) if fee.covers(day)]
-    codes = {fee.code for fee in own}
-    return [*own, *(fee for fee in fees.get(None, ()) if fee.covers(day) and fee.code not in codes)]
-
-
 def adjustment_lines(month: Month) -> Iterable[Line]:
     for made in month.adjustments:
         yield whole(
@@ -422,7 +385,7 @@ def nets_of(lines: Iterable[Line]) -> dict[UUID, int]:
 
 
 def rounding_of(lines: Iterable[Line], head_office_id: UUID) -> Decimal:
-    """What rounding each leg to whole minor units has added to what head office takes in: its own line."""
+    """What rounding each line to whole minor units has added to what head office takes in: its own line."""
     taken_in = Decimal(0)
     for line in lines:
         added = line.amount - line.exact
@@ -496,43 +459,6 @@ def direction_of(net: int) -> str:
     if net > 0:
         return REMIT
     return RECEIVE if net < 0 else NONE
-
-
-def prove_money(month: Month, lines: Sequence[Line], totals: Totals, outstanding_by_lots: int) -> list[Identity]:
-    """The sums that must agree before a settlement is proposed.
-
-    With one rate for both ways the float of the pooled model reads: what was funded less what was paid is rate x
-    (change in points outstanding + points expired), the money that head office holds against points not yet used.
-    With several, each leg adds what its own rate differs by.
-    """
-    nets = nets_of(lines)
-    stores = sum(net for store_id, net in nets.items() if store_id != month.head_office_id)
-    zero = Identity(
-        "stores' nets and head office sum to zero",
-        Decimal(stores + nets.get(month.head_office_id, 0)),
-        Decimal(0),
-    )
-    if month.model == POOLED:
-        change = outstanding_by_lots - totals.opening_outstanding
-        return [zero, float_identity(lines, change + totals.expired)]
-    used = sum(use.points for use in month.uses if use.redeemer_id != month.head_office_id)
-    return [zero, Identity("points used and points recovered", Decimal(used), Decimal(totals.recovered))]
-
-
-def float_identity(lines: Iterable[Line], points_kept: int) -> Identity:
-    """`points_kept`: by how much points outstanding have grown, according to the lots, plus those that expired."""
-    funded = [line for line in lines if line.kind == FUNDING]
-    paid = [line for line in lines if line.kind == REDEMPTION]
-    held = sum((line.exact for line in funded), Decimal(0)) - sum((line.exact for line in paid), Decimal(0))
-    rate = next((line.rate for line in funded if line.rate is not None), Decimal(0))
-    expected = rate * points_kept
-    expected += sum(((line.rate or 0) - rate) * (line.quantity or 0) for line in funded)
-    expected += sum((rate - (line.rate or 0)) * (line.quantity or 0) for line in paid)
-    return Identity(
-        "what was funded less what was paid and rate x (change in outstanding by lots + expired)",
-        held,
-        Decimal(expected),
-    )
 
 
 def canonical(month: date, model: str, minimum_payout: int, lines: Iterable[Line]) -> bytes:

@@ -16,10 +16,11 @@ from sqlalchemy import func, select
 
 from settlement.netting.rules import Identity
 from settlement.proposals import queries
-from settlement.proposals.rules import Line, Month, canonical, derive_lines, prove_money, rounding_of
+from settlement.proposals.identities import prove_money
+from settlement.proposals.rules import Line, Month, canonical, derive_lines, rounding_of
 from settlement.proposals.tables import Settlement
 from settlement.seals.service import seal_window
-from settlement.states.rules import FINAL, PROPOSED, REJECTED, SETTLEMENT
+from settlement.states.rules import FINAL, PROPOSED, REJECTED, SETTLED, SETTLEMENT, WINDOW
 from settlement.states.service import begin, change_state
 from settlement.windows.service import keep, refuse_unless_all_hold, totals_of
 from settlement.windows.tables import Window
@@ -75,6 +76,12 @@ def reject(tenant_id: UUID, month: date, actor: Actor, reason: str) -> Settlemen
         change_state(session, SETTLEMENT, settlement, REJECTED, actor.shown, reason)
         session.flush()
     return settlement
+
+
+def finish(session: Unit, window: Window, settlement: Settlement, by: str) -> None:
+    """Nothing is left to pay: the settlement and its window are settled."""
+    change_state(session, SETTLEMENT, settlement, SETTLED, by)
+    change_state(session, WINDOW, window, SETTLED, by)
 
 
 def lock_window(session: Unit, month: date) -> Window:

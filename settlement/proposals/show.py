@@ -9,11 +9,9 @@ from uuid import UUID
 from settlement.proposals.rules import Line
 from settlement.proposals.service import list_settlements
 from settlement.proposals.tables import Settlement
-from settlement.statements.documents import SettlementDocument
 from settlement.states.service import history
 from settlement.windows.show import show_change
 from tenants.foundation.database import unit_of_work
-from tenants.foundation.errors import NotFound
 from tenants.foundation.months import show_month
 
 
@@ -38,19 +36,6 @@ def show_version(settlement: Settlement) -> dict[str, Any]:
         "hq_net": settlement.hq_net,
         "content_hash": settlement.content_hash.hex(),
     }
-
-
-def show_lines(document: SettlementDocument, store_code: str | None) -> dict[str, Any]:
-    """Of one store, or all. Raises `NotFound` for a store without a position in the month."""
-    codes = document.codes()
-    lines = document.lines
-    if store_code is not None:
-        ids_by_code = {code: party for party, code in codes.items()}
-        if store_code not in ids_by_code:
-            raise NotFound(f"No store {store_code!r} in {show_month(document.month)}.", code="store_unknown")
-        lines = tuple(document.lines_of(ids_by_code[store_code]))
-    shown = [show_line(line, codes) for line in lines]
-    return {"month": show_month(document.month), "version": document.version, "lines": shown}
 
 
 def show_line(line: Line, codes: dict[UUID, str]) -> dict[str, Any]:

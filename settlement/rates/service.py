@@ -9,14 +9,13 @@ from uuid import UUID
 from settlement.validity.service import (
     add,
     check_change,
-    end,
+    end_one,
     find_all,
-    lock_one,
     lock_those_of,
     make_room,
     participant_of,
     refuse_settled_days,
-    withdraw,
+    withdraw_one,
 )
 from tenants.foundation.database import unit_of_work
 from tenants.networks.service import check_rate
@@ -61,17 +60,11 @@ def set_rate(
 
 def withdraw_rate(tenant_id: UUID, rate_id: UUID, by: str) -> tuple[RateRow, str | None]:
     """It has never counted then. What it had ended stays ended: its days have no rate until one is set."""
-    with unit_of_work(tenant_id) as session:
-        rate, code = lock_one(session, RateRow, rate_id, "rate")
-        withdraw(session, rate, by)
-    return rate, code
+    return withdraw_one(tenant_id, RateRow, rate_id, "rate", by)
 
 
 def end_rate(tenant_id: UUID, rate_id: UUID, valid_until: date, by: str) -> tuple[RateRow, str | None]:
-    with unit_of_work(tenant_id) as session:
-        rate, code = lock_one(session, RateRow, rate_id, "rate")
-        end(session, rate, valid_until, by)
-    return rate, code
+    return end_one(tenant_id, RateRow, rate_id, "rate", valid_until, by)
 
 
 def list_rates(

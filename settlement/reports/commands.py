@@ -4,6 +4,8 @@ from datetime import date
 
 import click
 
+from settlement.languages.commands import language_option
+from settlement.reports.exports import render_exports
 from settlement.reports.service import MONTHS_COMPARED, MONTHS_COMPARED_MAX, compare_months, load_ageing, load_report
 from settlement.reports.show import (
     ageing_as_json,
@@ -13,6 +15,7 @@ from settlement.reports.show import (
     print_report,
     report_as_json,
 )
+from settlement.statements.commands import month_option
 from settlement.statements.service import load_settlement
 from tenants.foundation.console import DAY, json_option, network_option, print_fields, print_rows, with_app
 from tenants.foundation.database import unit_of_work
@@ -76,3 +79,15 @@ def compare(network: str, month: str | None, count: int, as_json: bool) -> None:
     with unit_of_work(tenant_id):
         currency = get_network(tenant_id).currency
     print_months(months, currency)
+
+
+@click.command()
+@network_option
+@month_option
+@language_option
+@json_option
+@with_app
+def export(network: str, month: str, language: str, as_json: bool) -> None:
+    """Write the month's workbook, the network's report as PDF, and positions, lines, flows and ageing as CSV."""
+    document = load_settlement(find_network_id(network), parse_month(month))
+    print_rows([{"file": str(path)} for path in render_exports(document, language)], as_json)

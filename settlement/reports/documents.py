@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from settlement.legs.rules import COLLECTION, PAYOUT
 from settlement.reports.rules import (
-    COLLECTION,
-    PAYOUT,
     AgedStore,
     ComparedMonth,
     Efficiency,

@@ -11,6 +11,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Paragraph, Spacer, Table
 
+from settlement.languages.rules import ENGLISH, language_of
 from settlement.reports.documents import FlowValue, NetworkReport
 from settlement.reports.rules import (
     BUCKETS,
@@ -20,7 +21,7 @@ from settlement.reports.rules import (
     ComparedMonth,
     bucket_totals,
 )
-from settlement.reports.texts import ENGLISH, UNKNOWN, Writer
+from settlement.reports.texts import UNKNOWN, Writer
 from settlement.statements.paper import (
     ACCENT,
     CELL_PADDING,
@@ -69,8 +70,8 @@ DRAFT = ParagraphStyle("draft", parent=TEXT, fontName=BOLD, textColor=ACCENT)
 def write_report_pdf(report: NetworkReport, path: Path, language: str = ENGLISH) -> None:
     """The same report gives the same bytes. Raises `Unavailable` when the file system refuses."""
     settlement = report.settlement
-    writer = Writer(language, settlement.currency)
-    month, kind = writer.month(settlement.month), writer.text("network_report")
+    writer = Writer(language_of(language), settlement.currency)
+    month, kind = writer.language.month(settlement.month), writer.text("network_report")
     write_pdf(
         [
             *result_blocks(report, writer),
@@ -96,10 +97,10 @@ def result_blocks(report: NetworkReport, writer: Writer) -> list[Flowable]:
     return [
         title_line(settlement.network_name, writer.text("network_report")),
         Spacer(0, 10),
-        paragraph(writer.text("report_of", month=writer.month(settlement.month)), STORE),
+        paragraph(writer.text("report_of", month=writer.language.month(settlement.month)), STORE),
         Spacer(0, 6),
         *draft,
-        band(writer.text("stores_remit"), writer.money(collections)),
+        band(writer.text("stores_remit"), writer.language.amount(collections, settlement.currency)),
         Spacer(0, 12),
         side_by_side(points_block(report, writer), money_block(report, writer)),
         Spacer(0, 12),
@@ -122,7 +123,7 @@ def points_block(report: NetworkReport, writer: Writer) -> list[Flowable]:
         "expired": -totals.expired,
         "closing_outstanding": totals.closing_outstanding,
     }
-    rows = [(writer.text(name), writer.points(points)) for name, points in figures.items()]
+    rows = [(writer.text(name), writer.language.number(points)) for name, points in figures.items()]
     return [paragraph(writer.text("points"), SECTION), facts(rows, LEFT_WIDTH)]
 
 
@@ -171,7 +172,7 @@ def netting_block(report: NetworkReport, writer: Writer) -> list[Flowable]:
     )
     widths = [MEASURE_WIDTH, WIDTH - MEASURE_WIDTH - PAYMENTS_WIDTH - SAVED_WIDTH, PAYMENTS_WIDTH, SAVED_WIDTH]
     rows = [
-        [cell(writer.text(name), MEASURE_WIDTH), writer.amount(minor), writer.points(payments), saved]
+        [cell(writer.text(name), MEASURE_WIDTH), writer.amount(minor), writer.language.number(payments), saved]
         for name, minor, payments, saved in measures
     ]
     cells = [heads(writer.texts(("measure", "amount", "payments", "saved")), 1), *rows]
@@ -212,7 +213,7 @@ class FlowBars(Flowable):
             self.draw_text(CELL_PADDING - 3, base, self.label(flow), REGULAR, TEXT_SIZE, INK)
             self.canv.setFillColor(ACCENT)
             self.canv.rect(BAR_LEFT, base - 1, BARS_WIDTH * flow.points / largest, BAR_HEIGHT, stroke=0, fill=1)
-            self.draw_numbers(base, self.writer.points(flow.points), self.writer.amount(flow.amount))
+            self.draw_numbers(base, self.writer.language.number(flow.points), self.writer.amount(flow.amount))
 
     def draw_heads(self) -> None:
         base = self.height - FLOW_ROW_HEIGHT + 4
@@ -260,7 +261,7 @@ def text_width(text: str, font: str, size: float) -> float:
 
 def ageing_blocks(report: NetworkReport, writer: Writer) -> list[Flowable]:
     ageing = report.ageing
-    title = writer.text("ageing_title", day=writer.day(ageing.as_of), currency=writer.currency)
+    title = writer.text("ageing_title", day=writer.language.day(ageing.as_of), currency=writer.currency)
     if not ageing.legs:
         return [paragraph(title, SECTION), paragraph(writer.text("no_unpaid_legs"), TEXT)]
     cells = [
@@ -290,7 +291,7 @@ def longest_due_block(report: NetworkReport, writer: Writer) -> list[Flowable]:
             cell(shortened(f"{leg.store_code} {leg.store_name}", TEXT_SIZE, widths[0] - CELL_PADDING), widths[0]),
             show_month(leg.month),
             cell(writer.text(leg.direction), widths[2]),
-            writer.points(leg.days_past_due(as_of)),
+            writer.language.number(leg.days_past_due(as_of)),
             writer.amount(abs(leg.amount)),
         ]
         for leg in due[:LONGEST_DUE_MAX]
@@ -331,7 +332,7 @@ def month_blocks(months: Sequence[ComparedMonth], writer: Writer) -> list[Flowab
 
 def figures_row(month: ComparedMonth, writer: Writer) -> list[object]:
     figures = month.figures
-    points = [writer.points(getattr(figures, name)) for name in POINT_FIGURES]
+    points = [writer.language.number(getattr(figures, name)) for name in POINT_FIGURES]
     money = [getattr(figures, name) for name in MONEY_FIGURES]
     return [
         show_month(figures.month),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from settlement.legs.rules import direction_of
 from tenants.foundation.money import round_half_even
 
 # What a payer owes a payee, in minor units: (payer, payee) -> amount. Parties are texts, as a month has tens of
@@ -20,8 +21,6 @@ PointFlows = Mapping[tuple[str, str], int]
 
 NOTHING = Decimal(0)
 SHARE_DECIMALS = Decimal("0.0001")
-
-COLLECTION, PAYOUT = "collection", "payout"
 
 # The last day past due of each bucket; beyond the last begins the one that has no end.
 NOT_DUE, OLDEST = "not_due", "over_90"
@@ -132,7 +131,7 @@ class UnpaidLeg:
 
     @property
     def direction(self) -> str:
-        return COLLECTION if self.amount > 0 else PAYOUT
+        return direction_of(self.amount)
 
     def days_past_due(self, as_of: date) -> int:
         """Zero on the day it is due, negative before."""

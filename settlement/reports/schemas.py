@@ -5,6 +5,9 @@ from __future__ import annotations
 from apiflask import Schema
 from marshmallow import fields
 
+from settlement.languages.rules import ENGLISH
+from settlement.languages.schemas import language_field
+
 
 class EfficiencySchema(Schema):
     gross = fields.Integer(metadata={"description": "Minor units to pay for others' points, one by one"})
@@ -116,3 +119,26 @@ class AgeingSchema(Schema):
     collections = fields.Nested(AgedDirectionSchema)
     payouts = fields.Nested(AgedDirectionSchema)
     legs = fields.List(fields.Nested(UnpaidLegSchema))
+
+
+class FlowSchema(Schema):
+    issuing_store = fields.String()
+    redeeming_store = fields.String()
+    points = fields.Integer()
+
+
+class FlowsSchema(Schema):
+    month = fields.String()
+    flows = fields.List(fields.Nested(FlowSchema))
+
+
+class ExportQuerySchema(Schema):
+    language = language_field("Of settlement.xlsx and report.pdf", load_default=ENGLISH)
+
+
+class DocumentsQuerySchema(Schema):
+    language = language_field("Of the statements", load_default=ENGLISH)
+
+
+class RenderingSchema(Schema):
+    jobs = fields.List(fields.String())

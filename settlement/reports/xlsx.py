@@ -9,21 +9,22 @@ from typing import Any
 
 from xlsxwriter.utility import xl_range
 
+from settlement.languages.rules import ENGLISH, language_of
+from settlement.legs.rules import COLLECTION, PAYOUT
 from settlement.reports.documents import NetworkReport
 from settlement.reports.rules import (
     BUCKETS,
-    COLLECTION,
     MONEY_FIGURES,
-    PAYOUT,
     POINT_FIGURES,
     AgedStore,
     ComparedMonth,
     bucket_totals,
 )
-from settlement.reports.texts import ENGLISH, Writer
-from settlement.statements.xlsx import SettlementWorkbook, add_settlement, cell, write_sum
+from settlement.reports.settlement_sheets import SettlementWorkbook, add_settlement
+from settlement.reports.texts import Writer
 from tenants.foundation.files import put_in_place
 from tenants.foundation.months import show_month
+from tenants.foundation.workbooks import cell, write_sum
 
 FLOW_COLUMNS = ("flow", "issued_by", "name", "recovered_by", "name", "points", "amount", "share_of_recovered")
 FLOW_WIDTHS = (26, 14, 30, 14, 30, 14, 16, 14)
@@ -42,7 +43,8 @@ CHART_SIZE = {"width": 900, "height": 380}
 def write_settlement_xlsx(report: NetworkReport, path: Path, language: str = ENGLISH) -> None:
     """The same report gives the same bytes. Raises `Unavailable` when the file system refuses."""
     content = BytesIO()
-    workbook = SettlementWorkbook(report.settlement, Writer(language, report.settlement.currency), content)
+    writer = Writer(language_of(language), report.settlement.currency)
+    workbook = SettlementWorkbook(report.settlement, writer, content)
     add_settlement(workbook)
     add_largest_flows(workbook, report)
     add_efficiency(workbook, report)
@@ -123,7 +125,7 @@ def add_ageing(workbook: SettlementWorkbook, report: NetworkReport) -> None:
     """A line a store: what it has not paid, and then, what it has not been paid; each with its total."""
     ageing = report.ageing
     sheet = workbook.add_sheet("ageing")
-    sheet.write_string(0, 0, workbook.text("as_of", day=workbook.writer.day(ageing.as_of)), workbook.title)
+    sheet.write_string(0, 0, workbook.text("as_of", day=workbook.writer.language.day(ageing.as_of)), workbook.title)
     workbook.write_heads(sheet, 1, AGEING_COLUMNS, AGEING_WIDTHS, AGEING_COLUMNS[:FIRST_BUCKET])
     sheet.freeze_panes(2, 3)
     sheet.repeat_rows(0, 1)

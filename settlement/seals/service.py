@@ -15,7 +15,7 @@ from settlement.windows.tables import Window
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, NotFound
 from tenants.foundation.months import show_month
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.rules import HEAD_OFFICE
 from tenants.stores.tables import Store
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from settlement.languages.headlines import HEADLINES
+from settlement.languages.rules import Language
 from settlement.proposals.rules import direction_of
 from settlement.statements.documents import AdviceDocument
 from settlement.statements.paper import GREY, RIGHT, SMALL_SIZE, WIDTH, Column, Paper
-from settlement.statements.pdf import HEADLINES, NET_LABELS, code_of, draw_band, draw_facts, draw_title
-from settlement.statements.texts import Language
+from settlement.statements.pdf import NET_LABELS, code_of, draw_band, draw_facts, draw_title
 from tenants.foundation import ids
 from tenants.foundation.files import put_in_place
 from tenants.foundation.pdf_text import BOLD

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from settlement.authenticity.service import verification_url
+from settlement.languages.rules import ENGLISH, language_of
 from settlement.netting.rules import StorePoints
 from settlement.proposals.rules import positions_of
 from settlement.proposals.tables import Leg
@@ -16,7 +17,6 @@ from settlement.statements import queries
 from settlement.statements.advice_pdf import write_advice_pdf
 from settlement.statements.documents import AdviceDocument, StoreLine
 from settlement.statements.service import file_name, load_heading, version_folder
-from settlement.statements.texts import ENGLISH, language_of
 from tenants.bank_accounts.queries import present_account
 from tenants.bank_accounts.rules import mask
 from tenants.bank_accounts.tables import BankAccount

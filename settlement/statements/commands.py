@@ -2,20 +2,17 @@ from __future__ import annotations
 
 import click
 
+from settlement.languages.commands import language_option
 from settlement.statements.advices import render_advice
 from settlement.statements.items import render_items
-from settlement.statements.service import load_settlement, render_exports, render_statements
+from settlement.statements.service import load_settlement, render_statements
 from settlement.statements.show import print_settlement
-from settlement.statements.texts import ENGLISH, LANGUAGES
 from settlement.windows.service import count_day_close_differences
 from tenants.foundation.console import json_option, network_option, print_rows, progress, with_app
 from tenants.foundation.months import parse_month
 from tenants.networks.service import find_network_id
 
 month_option = click.option("--month", "-m", required=True, help="A closed month, like 2026-11.")
-language_option = click.option(
-    "--language", type=click.Choice(list(LANGUAGES)), default=ENGLISH, show_default=True, help="Of texts and numbers."
-)
 
 
 @click.group()
@@ -33,18 +30,6 @@ def show(network: str, month: str, as_json: bool) -> None:
     tenant_id, day = find_network_id(network), parse_month(month)
     document = load_settlement(tenant_id, day)
     print_settlement(document, count_day_close_differences(tenant_id, day), as_json)
-
-
-@settlement.command()
-@network_option
-@month_option
-@language_option
-@json_option
-@with_app
-def export(network: str, month: str, language: str, as_json: bool) -> None:
-    """Write the month's workbook, the network's report as PDF, and positions, lines, flows and ageing as CSV."""
-    document = load_settlement(find_network_id(network), parse_month(month))
-    print_rows([{"file": str(path)} for path in render_exports(document, language)], as_json)
 
 
 @settlement.command()

@@ -15,7 +15,7 @@ from settlement.netting.rules import Identity, StorePoints, Totals
 from settlement.proposals.rules import Line, Position
 from settlement.states.rules import FINAL, PROPOSED
 from settlement.terms.rules import Calendar
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.rules import HEAD_OFFICE
 
 # Of a position, in the order of files.
 POINT_COLUMNS = ("issued", "recovered", "expired", "borne", "net_points")

@@ -9,7 +9,6 @@ from tenants.rates.rules import Rate
 
 ISSUED, RECOVERED, OWN_RECOVERED = "issued", "recovered", "own_recovered"
 BORNE, BORNE_ELSEWHERE, EXPIRED = "borne", "borne_elsewhere", "expired"
-FLOWS = (ISSUED, RECOVERED, OWN_RECOVERED, BORNE, BORNE_ELSEWHERE, EXPIRED)
 
 # Minor units that the store pays for a point; less than nothing: is paid.
 Price = Decimal

@@ -30,7 +30,8 @@ from tenants.foundation.files import put_in_place
 from tenants.foundation.money import minor_digits
 from tenants.rates.queries import rate_book
 from tenants.rates.rules import RateBook
-from tenants.stores.service import HEAD_OFFICE, find_store
+from tenants.stores.rules import HEAD_OFFICE
+from tenants.stores.service import find_store
 from tenants.stores.tables import Store
 
 COLUMNS = [

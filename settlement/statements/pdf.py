@@ -10,6 +10,9 @@ from pathlib import Path
 
 import segno
 
+from settlement.fees.rules import VOLUME
+from settlement.languages.headlines import HEADLINES
+from settlement.languages.rules import Language
 from settlement.proposals.rules import (
     ADJUSTMENT,
     BILATERAL,
@@ -25,7 +28,6 @@ from settlement.proposals.rules import (
     REDEMPTION,
     REMIT,
     TAX,
-    VOLUME,
 )
 from settlement.statements.documents import MonthHeading, StatementDocument
 from settlement.statements.paper import (
@@ -47,7 +49,6 @@ from settlement.statements.paper import (
 )
 from settlement.statements.pdf_pages import draw_counter_stores, draw_days
 from settlement.statements.rules import MoneyRow, money_rows
-from settlement.statements.texts import Language
 from settlement.states.rules import REJECTED
 from tenants.foundation.files import put_in_place
 from tenants.foundation.pdf_text import BOLD, REGULAR
@@ -56,7 +57,6 @@ BAND_HEIGHT, CODE_SIZE = 44.0, 92.0
 POINTS_WIDTH, POINTS_NUMBER_WIDTH = WIDTH * 0.46, 74.0
 SEAL_LEFT = LEFT + WIDTH * 0.52
 
-HEADLINES = {REMIT: "Remit to head office", RECEIVE: "Receive from head office"}
 NET_LABELS = {REMIT: "Net, to remit", RECEIVE: "Net, to receive"}
 # By kind, and whether the store is who pays.
 MONEY_LABELS = {
@@ -185,7 +185,7 @@ def draw_amount(paper: Paper, statement: StatementDocument, language: Language) 
     due_on = {REMIT: statement.calendar.collect_on, RECEIVE: statement.calendar.pay_on}.get(position.direction)
     draw_band(
         paper,
-        say(HEADLINES.get(position.direction, "Nothing to settle")),
+        say(HEADLINES[position.direction]),
         amount,
         "" if due_on is None else say("due on {day}", day=language.day(due_on)),
     )

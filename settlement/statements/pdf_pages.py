@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from settlement.languages.rules import Language
 from settlement.statements.documents import DayLine, StatementDocument
 from settlement.statements.paper import (
     ACCENT,
@@ -21,10 +22,9 @@ from settlement.statements.paper import (
     width_of,
 )
 from settlement.statements.rules import CounterStore, CounterTable, counter_table
-from settlement.statements.texts import Language
 from settlement.terms.rules import ON_REDEMPTION
 from tenants.foundation.pdf_text import REGULAR
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.rules import HEAD_OFFICE
 
 # Lengths are in points, 1/72 inch.
 DAY_ROW_HEIGHT, DAYS_WIDTH, DAYS_GAP, COUNT_WIDTH = 11.0, WIDTH * 0.56, 16.0, 72.0

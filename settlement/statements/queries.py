@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from settlement.fees.tables import FeeRow
 from settlement.netting.queries import as_array
-from settlement.netting.tables import DayRow, FlowRow, PositionRow
+from settlement.netting.tables import DayRow, FlowRow
 from settlement.proposals.queries import JOINS_EARLY_AT_MOST, line_of
 from settlement.proposals.rules import Line
 from settlement.proposals.tables import LineRow
@@ -73,11 +73,6 @@ def flows_of_stores(session: Unit, month: date, store_ids: Collection[UUID]) -> 
         FlowRow.month == month, either(FlowRow.funder_id, FlowRow.redeeming_store_id, store_ids)
     )
     return [(issuer, redeemer, points) for issuer, redeemer, points in session.execute(statement)]
-
-
-def points_of_stores(session: Unit, month: date, store_ids: Collection[UUID]) -> list[PositionRow]:
-    statement = select(PositionRow).where(PositionRow.month == month, PositionRow.store_id.in_(store_ids))
-    return list(session.scalars(statement))
 
 
 def lines_of_stores(session: Unit, settlement_id: UUID, store_ids: Collection[UUID]) -> list[Line]:

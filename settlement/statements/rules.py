@@ -13,7 +13,7 @@ from settlement.proposals.rules import BILATERAL, BORNE, KINDS, REDEMPTION, Line
 from settlement.statements.documents import StatementDocument
 from settlement.terms.rules import ON_REDEMPTION
 from tenants.foundation.money import split_largest_remainder
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.rules import HEAD_OFFICE
 
 # One line for each other store: told as one row here, and store by store in the table of the counter-stores.
 SUMMED = (BILATERAL, BORNE)

@@ -3,15 +3,8 @@ from __future__ import annotations
 from apiflask import Schema
 from marshmallow import fields, validate
 
-from settlement.statements.texts import ENGLISH, LANGUAGES
-
-
-def language_field(description: str, **more: object) -> fields.String:
-    return fields.String(
-        validate=validate.OneOf(list(LANGUAGES)),
-        metadata={"description": description},
-        **more,  # type: ignore[arg-type]
-    )
+from settlement.languages.rules import ENGLISH
+from settlement.languages.schemas import language_field
 
 
 class StatementQuerySchema(Schema):
@@ -23,11 +16,3 @@ class StatementQuerySchema(Schema):
 
 class AdviceQuerySchema(Schema):
     language = language_field("Of texts, numbers and dates", load_default=ENGLISH)
-
-
-class DocumentsQuerySchema(Schema):
-    language = language_field("Of the statements", load_default=ENGLISH)
-
-
-class RenderingSchema(Schema):
-    jobs = fields.List(fields.String())

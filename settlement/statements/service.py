@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,19 +13,15 @@ from flask import current_app
 from sqlalchemy import select
 
 from settlement.authenticity.service import verification_url
+from settlement.languages.rules import ENGLISH, language_of
+from settlement.netting.queries import published_points
 from settlement.netting.rules import StorePoints
-from settlement.netting.tables import FlowRow, PositionRow
+from settlement.netting.tables import FlowRow
 from settlement.proposals.queries import lines_of
 from settlement.proposals.rules import Line, positions_of
 from settlement.proposals.service import get_settlement
 from settlement.proposals.tables import Settlement
-from settlement.reports.csv_files import write_ageing_csv
-from settlement.reports.documents import NetworkReport
-from settlement.reports.pdf import write_report_pdf
-from settlement.reports.service import current_since, load_report
-from settlement.reports.xlsx import write_settlement_xlsx
 from settlement.statements import queries
-from settlement.statements.csv_files import write_flows_csv, write_lines_csv, write_positions_csv
 from settlement.statements.documents import (
     DayLine,
     Flow,
@@ -37,7 +32,6 @@ from settlement.statements.documents import (
     StoreLine,
 )
 from settlement.statements.pdf import write_statement_pdf
-from settlement.statements.texts import ENGLISH, language_of
 from settlement.states.rules import REJECTED
 from settlement.terms.rules import Calendar
 from settlement.windows.service import get_published_window, identities_of, totals_of
@@ -47,24 +41,12 @@ from tenants.foundation.errors import NotFound
 from tenants.foundation.months import last_day, show_month
 from tenants.networks.service import get_network
 from tenants.staff.tables import Staff
-from tenants.stores.service import HEAD_OFFICE, stores_and_owners
+from tenants.stores.rules import HEAD_OFFICE
+from tenants.stores.service import stores_and_owners
 from tenants.stores.tables import Store
 
 # Of so many stores the points, lines and days are in memory at once.
 STATEMENTS_A_LOAD = 100
-
-EXPORTS: dict[str, Callable[[SettlementDocument, Path], None]] = {
-    "positions.csv": write_positions_csv,
-    "lines.csv": write_lines_csv,
-    "flows.csv": write_flows_csv,
-}
-# What these say of payments changes; words in one of the languages of `settlement.statements.texts`.
-REPORTS: dict[str, Callable[[NetworkReport, Path, str], None]] = {
-    "settlement.xlsx": write_settlement_xlsx,
-    "report.pdf": write_report_pdf,
-    "ageing.csv": lambda report, path, language: write_ageing_csv(report.ageing, path),
-}
-EXPORT_NAMES = (*REPORTS, *EXPORTS)
 
 
 def load_settlement(tenant_id: UUID, month: date, version: int | None = None) -> SettlementDocument:
@@ -72,7 +54,7 @@ def load_settlement(tenant_id: UUID, month: date, version: int | None = None) ->
     settlement = get_settlement(tenant_id, month, version)
     window = get_published_window(tenant_id, month)
     with unit_of_work(tenant_id) as session:
-        points = {row.store_id: points_of_row(row) for row in positions_in(session, month)}
+        points = published_points(session, month)
         lines = lines_of(session, settlement.settlement_id)
         stores = store_lines(session, points, lines)
         heading = heading_fields(session, settlement, window)
@@ -128,10 +110,6 @@ def flow_order(flow: Flow) -> tuple[str, str]:
     return flow.issuing_code, flow.redeeming_code
 
 
-def positions_in(session: Unit, month: date) -> Sequence[PositionRow]:
-    return session.scalars(select(PositionRow).where(PositionRow.month == month)).all()
-
-
 def store_lines(session: Unit, points: Mapping[UUID, StorePoints], lines: Sequence[Line]) -> list[StoreLine]:
     """By code."""
     rows = session.execute(stores_and_owners().order_by(Store.code)).all()
@@ -143,10 +121,6 @@ def store_lines(session: Unit, points: Mapping[UUID, StorePoints], lines: Sequen
         StoreLine(row.Store.code, row.Store.name, row.Participant.name, position)
         for row, position in zip(named, positions, strict=True)
     ]
-
-
-def points_of_row(row: PositionRow) -> StorePoints:
-    return StorePoints(row.store_id, row.issued, row.recovered, row.expired, row.borne)
 
 
 def load_heading(tenant_id: UUID, month: date, version: int | None = None) -> MonthHeading:
@@ -177,7 +151,7 @@ def load_statements(heading: MonthHeading, codes: Collection[str]) -> Iterator[S
         )
         store_ids = [row.Store.store_id for row in wanted]
         lines = by_party(queries.lines_of_stores(session, heading.settlement_id, store_ids))
-        points = {row.store_id: points_of_row(row) for row in queries.points_of_stores(session, month, store_ids)}
+        points = published_points(session, month, store_ids)
         flows = flows_by_store(queries.flows_of_stores(session, month, store_ids), names.codes)
         days = queries.days_by_store(session, month, store_ids)
         opening = queries.own_points_outstanding(session, month, store_ids)
@@ -284,39 +258,6 @@ def write_unless_there(path: Path, as_of: datetime, write: Callable[[Path], None
     if not path.exists() or path.stat().st_mtime < as_of.timestamp():
         write(path)
     return path
-
-
-def render_exports(document: SettlementDocument, language: str = ENGLISH) -> list[Path]:
-    load = cache(lambda: load_report(document))
-    return [render(document, name, language, load) for name in EXPORT_NAMES]
-
-
-def render_export(document: SettlementDocument, name: str, language: str = ENGLISH) -> Path:
-    if name not in EXPORT_NAMES:
-        raise NotFound(f"There is no export {name!r}: {', '.join(EXPORT_NAMES)}.", code="export_unknown")
-    return render(document, name, language, lambda: load_report(document))
-
-
-def render(document: SettlementDocument, name: str, language: str, load: Callable[[], NetworkReport]) -> Path:
-    language_of(language)
-    folder = version_folder(document)
-    if name in EXPORTS:
-        return write_unless_there(folder / name, document.as_of, partial(EXPORTS[name], document))
-    since = max(document.as_of, current_since(document.tenant_id))
-    path = folder / name_in(name, language)
-    return write_unless_there(path, since, lambda at: write_report(load(), name, at, language))
-
-
-def write_report(report: NetworkReport, name: str, path: Path, language: str) -> None:
-    """The file is as old as what it says: a payment that was booked meanwhile makes it out of date."""
-    REPORTS[name](report, path, language)
-    os.utime(path, (report.loaded_at.timestamp(), report.loaded_at.timestamp()))
-
-
-def name_in(name: str, language: str) -> str:
-    """`settlement.zh-Hans.xlsx`; English, and CSV for programmes, have no language in their names."""
-    stem, _, kind = name.partition(".")
-    return name if language == ENGLISH or kind == "csv" else f"{stem}.{language}.{kind}"
 
 
 def render_statements(

@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from settlement.proposals.rules import NONE, RECEIVE, REMIT, direction_of
+from settlement.proposals.show import show_line
 from settlement.statements.documents import MONEY_COLUMNS, POINT_COLUMNS, SettlementDocument, StoreLine
 from settlement.windows.show import print_identities, show_identity
 from tenants.foundation.console import print_fields, print_rows
+from tenants.foundation.errors import NotFound
 from tenants.foundation.money import show_money
 from tenants.foundation.months import show_month
 
@@ -25,8 +27,8 @@ def print_settlement(
     print_fields(totals_for_people(document, day_close_differences), False)
     by_net = sorted((line for line in document.stores if line.position.net), key=lambda line: -line.position.net)
     payers, receivers = split_for_show(by_net, stores_max)
-    print_rows([show_line(line, document.currency) for line in payers], False, "Largest payers")
-    print_rows([show_line(line, document.currency) for line in receivers], False, "Largest receivers")
+    print_rows([show_position(line, document.currency) for line in payers], False, "Largest payers")
+    print_rows([show_position(line, document.currency) for line in receivers], False, "Largest receivers")
     print_identities(document.identities)
 
 
@@ -36,7 +38,7 @@ def split_for_show(by_net: list[StoreLine], stores_max: int) -> tuple[list[Store
     return payers, receivers
 
 
-def show_line(line: StoreLine, currency: str) -> dict[str, Any]:
+def show_position(line: StoreLine, currency: str) -> dict[str, Any]:
     position = line.position
     return {
         "store": line.store_code,
@@ -97,3 +99,16 @@ def settlement_as_json(document: SettlementDocument, day_close_differences: int)
         "identities": [show_identity(identity) for identity in document.identities],
         "positions": [position_as_json(line) for line in document.stores],
     }
+
+
+def lines_as_json(document: SettlementDocument, store_code: str | None) -> dict[str, Any]:
+    """Of one store, or all. Raises `NotFound` for a store without a position in the month."""
+    codes = document.codes()
+    lines = document.lines
+    if store_code is not None:
+        ids_by_code = {code: party for party, code in codes.items()}
+        if store_code not in ids_by_code:
+            raise NotFound(f"No store {store_code!r} in {show_month(document.month)}.", code="store_unknown")
+        lines = tuple(document.lines_of(ids_by_code[store_code]))
+    shown = [show_line(line, codes) for line in lines]
+    return {"month": show_month(document.month), "version": document.version, "lines": shown}

@@ -9,22 +9,18 @@ from flask import Response, send_file
 
 from settlement.statements.advices import render_advice
 from settlement.statements.items import render_items
-from settlement.statements.jobs import enqueue_documents
 from settlement.statements.schemas import (
     AdviceQuerySchema,
-    DocumentsQuerySchema,
-    RenderingSchema,
     StatementQuerySchema,
 )
-from settlement.statements.service import load_heading, load_settlement, render_statements
-from tenants.credentials.rules import HQ, OWN, PREPARE, READ, SETTLEMENT, STAFF
+from settlement.statements.service import load_heading, render_statements
+from tenants.credentials.rules import HQ, OWN, READ, SETTLEMENT, STAFF
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
-from tenants.foundation.errors import NotFound
 from tenants.foundation.months import parse_month
 from tenants.foundation.openapi import refusals
-from tenants.foundation.web import answer, query
-from tenants.stores.service import find_store_and_owner
+from tenants.foundation.web import query
+from tenants.stores.service import check_own
 
 statements = APIBlueprint("statements", __name__, url_prefix="/v1/settlement/windows/<month>", tag="Documents")
 
@@ -41,7 +37,7 @@ def get_statement(principal: Principal, month: str, store: str, query: dict[str,
 
     An owner gets those of his own stores.
     """
-    check_own(principal, store)
+    check_own(principal.tenant_id, principal.participant_id, store)
     heading = load_heading(principal.tenant_id, parse_month(month), query.get("version"))
     [path] = render_statements(heading, [store], language=query["language"])
     return send_file(path, mimetype=PDF, conditional=False)
@@ -56,7 +52,7 @@ def get_items(principal: Principal, month: str, store: str) -> Response:
 
     A row for each way that points of a transfer moved, with the rate of its day; sums by flow at the end.
     """
-    check_own(principal, store)
+    check_own(principal.tenant_id, principal.participant_id, store)
     path = render_items(principal.tenant_id, parse_month(month), store)
     return send_file(path, mimetype=CSV, as_attachment=True, conditional=False)
 
@@ -71,24 +67,6 @@ def get_advice(principal: Principal, month: str, store: str, query: dict[str, An
 
     Who pays whom how much by when, and the reference to write on the payment.
     """
-    check_own(principal, store)
+    check_own(principal.tenant_id, principal.participant_id, store)
     path = render_advice(principal.tenant_id, parse_month(month), store, query["language"])
     return send_file(path, mimetype=PDF, conditional=False)
-
-
-@statements.post("/documents")
-@authenticated(HQ, STAFF, scope=(SETTLEMENT, PREPARE))
-@query(DocumentsQuerySchema)
-@statements.output(RenderingSchema, status_code=202)
-def post_documents(principal: Principal, month: str, query: dict[str, Any]) -> Response:
-    """Have the workers write every document of a month"""
-    document = load_settlement(principal.tenant_id, parse_month(month))
-    return answer({"jobs": enqueue_documents(principal.tenant_id, document, query["language"])}, 202)
-
-
-def check_own(principal: Principal, store_code: str) -> None:
-    """Other participants' stores are, to an owner, as if they were not there."""
-    if principal.participant_id is not None:
-        _, owner = find_store_and_owner(principal.tenant_id, store_code)
-        if owner.participant_id != principal.participant_id:
-            raise NotFound(f"There is no store {store_code!r} in this network.", code="store_unknown")

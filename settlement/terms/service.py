@@ -10,20 +10,14 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from clearinghouse.ledger.queries import first_open_month
-from settlement.proposals.queries import live_settlement
-from settlement.proposals.service import check_not_approved, lock_window
-from settlement.states.rules import CLOSED, WINDOW
-from settlement.states.service import change_state
 from settlement.terms.queries import rows_in_force, terms_in, terms_of
-from settlement.terms.rules import POSTPONED_DAYS_MAX, Terms, check_terms
+from settlement.terms.rules import Terms, check_terms
 from settlement.terms.tables import TermsRow
 from settlement.windows.tables import Window
 from tenants.foundation import clock
 from tenants.foundation.database import Unit, unit_of_work
-from tenants.foundation.errors import Conflict, InvalidInput
+from tenants.foundation.errors import Conflict
 from tenants.foundation.months import show_month
-
-CALENDAR = ("dispute_until", "approve_by", "collect_on", "pay_on")
 
 
 def set_terms(tenant_id: UUID, from_month: date, made_by: str, **changes: Any) -> TermsRow:
@@ -89,24 +83,6 @@ def list_terms(tenant_id: UUID) -> list[TermsRow]:
     """Every version, by month."""
     with unit_of_work(tenant_id) as session:
         return list(session.scalars(select(TermsRow).order_by(TermsRow.from_month, TermsRow.version)))
-
-
-def postpone(tenant_id: UUID, month: date, days: int, by: str, reason: str = "") -> Window:
-    """Move all four days of a closed month's calendar; only later, and only while it is not approved.
-
-    Its history says who did it. Raises `Conflict` for an approved month, `NotFound` for one that is not closed.
-    """
-    if not 1 <= days <= POSTPONED_DAYS_MAX:
-        raise InvalidInput(f"It is postponed by 1 to {POSTPONED_DAYS_MAX} days.", code="invalid_days")
-    with unit_of_work(tenant_id) as session:
-        window = lock_window(session, month)
-        check_not_approved(live_settlement(session, month))
-        for name in CALENDAR:
-            setattr(window, name, getattr(window, name) + timedelta(days=days))
-        told = f"postponed by {days} days" + (f": {reason}" if reason else "")
-        change_state(session, WINDOW, window, CLOSED, by, told)
-        session.flush()
-    return window
 
 
 def terms_in_force(tenant_id: UUID) -> tuple[date, Terms]:

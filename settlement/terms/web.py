@@ -1,4 +1,4 @@
-"""How a network settles, under /v1/settlement/terms, and a closed month's calendar."""
+"""How a network settles, under /v1/settlement/terms."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response
 
-from settlement.terms.schemas import NewTermsSchema, PostponementSchema, SettlementTermsSchema, TermsListSchema
-from settlement.terms.service import list_terms, postpone, set_terms, terms_in_force
+from settlement.terms.schemas import NewTermsSchema, SettlementTermsSchema, TermsListSchema
+from settlement.terms.service import list_terms, set_terms, terms_in_force
 from settlement.terms.show import show_in_force, show_terms
-from settlement.windows.schemas import ClosedWindowSchema
-from settlement.windows.show import show_closed_window
 from tenants.credentials.rules import HQ, PREPARE, READ, SETTLEMENT, STAFF
 from tenants.credentials.service import Principal, show_caller
 from tenants.credentials.web import authenticated
 from tenants.foundation.months import parse_month
-from tenants.foundation.openapi import refusals
 from tenants.foundation.web import answer, body
-from tenants.staff.service import actor_of
 
 terms = APIBlueprint("terms", __name__, url_prefix="/v1/settlement", tag="Rates, fees and terms")
 
@@ -43,15 +39,3 @@ def post_terms(principal: Principal, body: dict[str, Any]) -> Response:
     """
     from_month = parse_month(body.pop("from_month"))
     return answer(show_terms(set_terms(principal.tenant_id, from_month, show_caller(principal), **body)), 201)
-
-
-@terms.post("/windows/<month>/postpone")
-@authenticated(STAFF, scope=PREPARE)
-@body(PostponementSchema)
-@terms.output(ClosedWindowSchema)
-@refusals(also={409})
-def post_postponement(principal: Principal, month: str, body: dict[str, Any]) -> Response:
-    """Give a closed month that is not approved more time: every day of its calendar moves"""
-    day = parse_month(month)
-    postpone(principal.tenant_id, day, body["days"], actor_of(principal).shown, body.get("reason", ""))
-    return answer(show_closed_window(principal.tenant_id, day))

@@ -20,7 +20,7 @@ from settlement.proposals.tables import Settlement
 from settlement.states.rules import FINAL
 from settlement.windows.tables import Window
 from tenants.foundation import clock
-from tenants.foundation.database import Unit
+from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, NotFound
 from tenants.foundation.months import last_day, month_of, show_month
 from tenants.networks.service import show_rate
@@ -59,8 +59,7 @@ def participant_of(session: Unit, code: str | None) -> UUID | None:
     return participant_id
 
 
-def codes_of(session: Unit) -> dict[UUID, str]:
-    """Of the participants."""
+def codes_of_participants(session: Unit) -> dict[UUID, str]:
     return {each.participant_id: each.code for each in session.scalars(select(Participant))}
 
 
@@ -70,7 +69,7 @@ def lock_one(session: Unit, model: type[Row], row_id: UUID, name: str) -> tuple[
     row = session.get(model, (tenant_id, row_id), with_for_update=True)
     if row is None:
         raise NotFound(f"There is no such {name} in this network.", code=f"{name}_unknown")
-    return row, None if row.participant_id is None else codes_of(session)[row.participant_id]
+    return row, None if row.participant_id is None else codes_of_participants(session)[row.participant_id]
 
 
 def lock_those_of(session: Unit, model: type[Row], participant_id: UUID | None) -> Sequence[Row]:
@@ -92,7 +91,7 @@ def find_all(
         statement = statement.where(model.participant_id == participant_of(session, participant_code))
     if not withdrawn:
         statement = statement.where(model.withdrawn_at.is_(None))
-    codes = codes_of(session)
+    codes = codes_of_participants(session)
     found = [(row, codes[row.participant_id] if row.participant_id else None) for row in session.scalars(statement)]
     return sorted(found, key=lambda pair: pair[1] or "")
 
@@ -167,3 +166,20 @@ def end(session: Unit, row: Effective, valid_until: date, by: str) -> None:
     refuse_settled_days(session, valid_until + timedelta(days=1))
     put_end(row, valid_until, by)
     session.flush()
+
+
+def withdraw_one(tenant_id: UUID, model: type[Row], row_id: UUID, name: str, by: str) -> tuple[Row, str | None]:
+    """With its participant's code, as `end_one`. These two open the unit of work themselves."""
+    with unit_of_work(tenant_id) as session:
+        row, code = lock_one(session, model, row_id, name)
+        withdraw(session, row, by)
+    return row, code
+
+
+def end_one(
+    tenant_id: UUID, model: type[Row], row_id: UUID, name: str, valid_until: date, by: str
+) -> tuple[Row, str | None]:
+    with unit_of_work(tenant_id) as session:
+        row, code = lock_one(session, model, row_id, name)
+        end(session, row, valid_until, by)
+    return row, code

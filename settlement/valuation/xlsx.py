@@ -13,11 +13,11 @@ from typing import Any
 
 from xlsxwriter.utility import xl_range, xl_rowcol_to_cell
 
-from settlement.statements.xlsx import FormattedWorkbook, print_on_wide_paper, write_sum
 from settlement.valuation.documents import Valuation
 from settlement.valuation.rules import RANGE_ERRORS, YOUNG_BELOW, BackTest
 from tenants.foundation.files import put_in_place
 from tenants.foundation.months import show_month
+from tenants.foundation.workbooks import FormattedWorkbook, print_on_wide_paper, write_sum
 
 COHORT_COLUMNS = (
     *("Issued in", "Method", "Developed", "Issued", "Redeemed", "Expired", "Outstanding", "Ultimate", "Low", "High"),

@@ -6,25 +6,17 @@ from uuid import UUID
 
 import click
 
-from settlement.seals.commands import seal
-from settlement.terms.service import postpone
 from settlement.windows.service import close_month, day_close_differences_of, identities_of, list_windows
 from settlement.windows.show import print_identities, show_closed_window
 from settlement.windows.tables import Window
 from tenants.foundation.console import err, json_option, network_option, print_fields, print_rows, with_app
 from tenants.foundation.months import parse_month, show_month
 from tenants.networks.service import find_network_id
-from tenants.staff.commands import actor_option
-from tenants.staff.rules import PREPARER
-from tenants.staff.service import act_as
 
 
 @click.group()
 def window() -> None:
     """Windows: the months of a network, which are closed in turn and then settled."""
-
-
-window.add_command(seal)
 
 
 @window.command("list")
@@ -80,21 +72,6 @@ def close(month: str, network: str, as_json: bool) -> None:
 def show(month: str, network: str, as_json: bool) -> None:
     """Show a closed MONTH: its points, what was proven of them, its calendar and its states."""
     print_window(find_network_id(network), parse_month(month), as_json)
-
-
-@window.command("postpone")
-@click.argument("month")
-@click.option("--days", type=int, required=True, help="By how many days every day of its calendar moves.")
-@click.option("--reason", default="", help="Why; kept in its history.")
-@actor_option
-@network_option
-@json_option
-@with_app
-def postpone_window(month: str, days: int, reason: str, actor_code: str, network: str, as_json: bool) -> None:
-    """Give a closed MONTH that is not approved more time."""
-    tenant_id, day = find_network_id(network), parse_month(month)
-    postpone(tenant_id, day, days, act_as(tenant_id, actor_code, PREPARER).shown, reason)
-    print_window(tenant_id, day, as_json)
 
 
 def print_window(tenant_id: UUID, month: date, as_json: bool) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from apiflask import Schema
-from marshmallow import fields, validate
-
-from settlement.statements.texts import ENGLISH, LANGUAGES
+from marshmallow import fields
 
 
 class WindowSchema(Schema):
@@ -59,22 +57,3 @@ class ClosedWindowSchema(WindowSchema):
         allow_none=True, metadata={"description": "Over the hashes of all its transfers; null until sealed"}
     )
     changes = fields.List(fields.Nested(ChangeSchema))
-
-
-class FlowSchema(Schema):
-    issuing_store = fields.String()
-    redeeming_store = fields.String()
-    points = fields.Integer()
-
-
-class FlowsSchema(Schema):
-    month = fields.String()
-    flows = fields.List(fields.Nested(FlowSchema))
-
-
-class ExportQuerySchema(Schema):
-    language = fields.String(
-        load_default=ENGLISH,
-        validate=validate.OneOf(LANGUAGES),
-        metadata={"description": "Of settlement.xlsx and report.pdf"},
-    )

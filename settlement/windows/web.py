@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from apiflask import APIBlueprint
-from flask import Response, send_file
+from flask import Response
 
-from settlement.statements.service import load_flows, load_settlement, render_export
 from settlement.windows.schemas import (
     ClosedWindowSchema,
-    ExportQuerySchema,
-    FlowsSchema,
     WindowListSchema,
 )
-from settlement.windows.service import close_month, day_close_differences_of, get_published_window, list_windows
+from settlement.windows.service import close_month, day_close_differences_of, list_windows
 from settlement.windows.show import show_closed_window, show_window
 from tenants.credentials.rules import HQ, PREPARE, READ, SETTLEMENT, STAFF
 from tenants.credentials.service import Principal, show_caller
 from tenants.credentials.web import authenticated
 from tenants.foundation.months import parse_month, show_month
 from tenants.foundation.openapi import refusals
-from tenants.foundation.web import answer, query
+from tenants.foundation.web import answer
 
 settlement = APIBlueprint("settlement", __name__, url_prefix="/v1/settlement", tag="Settlement")
-
-PDF = "application/pdf"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-CSV = "text/csv"
-A_FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-EXPORTED: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file", "content": {XLSX: A_FILE, CSV: A_FILE, PDF: A_FILE}}
-}
 
 
 @settlement.get("/windows")
@@ -65,29 +52,3 @@ def post_close(principal: Principal, month: str) -> Response:
     day = parse_month(month)
     close_month(principal.tenant_id, day, show_caller(principal))
     return answer(show_closed_window(principal.tenant_id, day))
-
-
-@settlement.get("/windows/<month>/flows")
-@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
-@settlement.output(FlowsSchema)
-@refusals(also={409})
-def get_flows(principal: Principal, month: str) -> Response:
-    """The issuing x redeeming matrix: its cells that are not zero"""
-    day = parse_month(month)
-    get_published_window(principal.tenant_id, day)
-    flows = [
-        {"issuing_store": f.issuing_code, "redeeming_store": f.redeeming_code, "points": f.points}
-        for f in load_flows(principal.tenant_id, day)
-    ]
-    return answer({"month": show_month(day), "flows": flows})
-
-
-@settlement.get("/windows/<month>/exports/<name>")
-@authenticated(HQ, STAFF, scope=(READ, SETTLEMENT))
-@query(ExportQuerySchema)
-@settlement.doc(responses=EXPORTED)
-@refusals(also={409})
-def get_export(principal: Principal, month: str, name: str, query: dict[str, Any]) -> Response:
-    """settlement.xlsx, report.pdf, positions.csv, lines.csv, flows.csv or ageing.csv"""
-    document = load_settlement(principal.tenant_id, parse_month(month))
-    return send_file(render_export(document, name, query["language"]), as_attachment=True, conditional=False)

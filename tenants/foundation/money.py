@@ -61,3 +61,8 @@ def show_money(minor: int, currency: str) -> str:
     sign = "-" if minor < 0 else ""
     whole, fraction = divmod(abs(minor), 10**digits)
     return f"{sign}{whole:,}" + (f".{fraction:0{digits}d}" if digits else "")
+
+
+def plain_money(minor: int, currency: str) -> str:
+    """As programmes read it: `-1234.56`."""
+    return show_money(minor, currency).replace(",", "")

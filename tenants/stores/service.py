@@ -9,13 +9,10 @@ from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, NotFound
 from tenants.networks.service import check_code, check_name
-from tenants.stores.rules import ALLOWED
+from tenants.stores.rules import ALLOWED, HEAD_OFFICE
 from tenants.stores.tables import Participant, Store
 
 ACTIVE, CLOSED = "active", "closed"
-
-# How statements and files name head office.
-HEAD_OFFICE = "HQ"
 
 
 def list_participants(tenant_id: UUID, after: str | None = None, limit: int | None = None) -> list[Participant]:
@@ -52,8 +49,18 @@ def find_store_and_owner(tenant_id: UUID, code: str) -> tuple[Store, Participant
     with unit_of_work(tenant_id) as session:
         row = session.execute(stores_and_owners().where(Store.code == code)).one_or_none()
     if row is None:
-        raise NotFound(f"There is no store {code!r} in this network.", code="store_unknown")
+        raise unknown_store(code)
     return row.Store, row.Participant
+
+
+def unknown_store(code: str) -> NotFound:
+    return NotFound(f"There is no store {code!r} in this network.", code="store_unknown")
+
+
+def check_own(tenant_id: UUID, participant_id: UUID | None, code: str) -> None:
+    """An owner is told nothing of the stores of other participants, not even that there are such."""
+    if participant_id is not None and find_store(tenant_id, code).participant_id != participant_id:
+        raise unknown_store(code)
 
 
 def find_open_store(tenant_id: UUID, code: str) -> Store:

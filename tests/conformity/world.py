@@ -22,7 +22,7 @@ from tenants.credentials.service import create_credential
 from tenants.foundation import clock, ids
 from tenants.foundation.months import parse_month
 from tenants.staff.rules import TREASURER
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.rules import HEAD_OFFICE
 from tests.conftest import NetworkForTests, new_network
 from tests.disputes.month import FEBRUARY, Month, shown
 

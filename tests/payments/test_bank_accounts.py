@@ -133,7 +133,7 @@ def test_an_account_that_is_replaced_has_ended_and_stays(network: NetworkForTest
     first, second = rows(network)
     assert (first.iban, first.ended_at) == (IBAN, second.made_at)
     assert (second.account_number, second.ended_at) == ("12345678", None)
-    assert first.made_by.startswith("key_")
+    assert first.made_by.startswith("key key_")
 
 
 def test_two_participants_have_no_mandate_in_common(network: NetworkForTests) -> None:

@@ -43,7 +43,7 @@ def test_the_first_page_has_totals_netting_and_the_largest_flows(tmp_path: Path)
 def test_what_is_unpaid_and_twelve_months_follow(tmp_path: Path) -> None:
     text = "\n".join(pages(tmp_path, report_of(small_settlement())))
 
-    assert "Unpaid payments at the end of 20 January 2027, in USD" in text
+    assert "Unpaid payments at the end of January 20, 2027, in USD" in text
     assert "31-60 days" in text
     assert "Longest due" in text and "collection\n100" in text
     assert "The last 12 months" in text

@@ -19,15 +19,16 @@ from openpyxl import load_workbook
 from sqlalchemy import select
 
 from cli import clearinghouse
+from settlement.fees.rules import POINT_ISSUED
 from settlement.fees.tables import FeeRow
-from settlement.proposals.rules import POINT_ISSUED
 from settlement.proposals.tables import Leg
+from settlement.reports.exports import EXPORT_NAMES, render_export, render_exports, write_report
 from settlement.reports.service import compare_months, load_ageing, load_report
-from settlement.statements.service import EXPORT_NAMES, load_settlement, render_export, render_exports, write_report
+from settlement.statements.service import load_settlement
 from settlement.states.rules import CONFIRMED, FAILED, LEG
 from settlement.states.service import change_state
-from settlement.terms.rules import ON_REDEMPTION, Terms
-from settlement.terms.tables import TermsRow
+from settlement.terms.rules import ON_REDEMPTION
+from settlement.terms.service import set_terms
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.rates.service import make_rate
@@ -49,16 +50,9 @@ def active(network: NetworkForTests) -> NetworkForTests:
     return network
 
 
-def set_terms(network: NetworkForTests, terms: Terms) -> None:
-    with unit_of_work(network.tenant_id) as session:
-        row = {"tenant_id": network.tenant_id, "from_month": JANUARY, "version": 1}
-        row |= {"made_by": "test", "made_at": clock.now()}
-        session.add(TermsRow(**row, **vars(terms)))
-
-
 @pytest.mark.parametrize("model", ["pooled", ON_REDEMPTION])
 def test_netting_saves_the_same_in_both_models_at_one_rate(active: NetworkForTests, model: str) -> None:
-    set_terms(active, Terms(model=model))
+    set_terms(active.tenant_id, JANUARY, "test", model=model)
 
     efficiency = load_report(active.propose(JANUARY)).efficiency
 

@@ -8,14 +8,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from settlement.adjustments.rules import Adjustment
+from settlement.fees.rules import MONTH, POINT_ISSUED, Fee
 from settlement.netting.rules import Identity, StoreDay, points_of, total_of
 from settlement.proposals.rules import (
     FUNDING,
-    MONTH,
-    POINT_ISSUED,
-    Adjustment,
     Dispute,
-    Fee,
     Line,
     Month,
     Use,
@@ -28,7 +26,7 @@ from settlement.statements.documents import DayLine, Flow, SettlementDocument, S
 from settlement.terms.rules import POOLED
 from tenants.foundation.months import last_day
 from tenants.rates.rules import Rate, RateBook
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.rules import HEAD_OFFICE
 
 NOVEMBER = date(2026, 11, 1)
 OPENING = 250_000

@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from settlement.fees.rules import Fee
 from settlement.netting.rules import StoreDay
-from settlement.proposals.rules import Fee, Line, Month
+from settlement.proposals.rules import Line, Month
 from settlement.terms.rules import POOLED
 from tenants.rates.rules import Rate, RateBook
 

@@ -10,22 +10,10 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
+from settlement.adjustments.rules import Adjustment
+from settlement.fees.rules import MONTH, POINT_ISSUED, POINT_RECOVERED, TRANSFER, VOLUME, Fee
 from settlement.netting.rules import StoreDay, Totals
-from settlement.proposals.rules import (
-    MONTH,
-    POINT_ISSUED,
-    POINT_RECOVERED,
-    TRANSFER,
-    VOLUME,
-    Activity,
-    Adjustment,
-    Dispute,
-    Fee,
-    Loss,
-    Month,
-    Use,
-    derive_lines,
-)
+from settlement.proposals.rules import Activity, Dispute, Loss, Month, Use, derive_lines
 from settlement.states.rules import ACCEPTED, OPENED
 from settlement.terms.rules import MODELS
 from tenants.rates.rules import Rate, RateBook

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from settlement.reports.csv_files import write_ageing_csv
+from settlement.reports.csv_files import write_ageing_csv, write_flows_csv, write_lines_csv, write_positions_csv
 from settlement.reports.documents import Ageing
 from settlement.reports.rules import UnpaidLeg
-from settlement.statements.csv_files import write_flows_csv, write_lines_csv, write_positions_csv
 from settlement.statements.documents import Flow, SettlementDocument
 from tenants.foundation.csv_text import text_cell
 from tests.settlement.documents import busy_settlement, settlement_of, small_settlement, zero_settlement

@@ -8,9 +8,10 @@ import pytest
 from rq.job import Job
 
 from clearinghouse.expiry.jobs import expire_network
+from settlement.reports.jobs import enqueue_documents
 from settlement.serving.jobs import PERIODIC, close_all, expire_all
 from settlement.serving.processes import ForkingWorker
-from settlement.statements.jobs import enqueue_documents, write_statements
+from settlement.statements.jobs import write_statements
 from settlement.statements.service import statement_path
 from settlement.windows.jobs import close_due_months, next_due_month
 from settlement.windows.service import cut_off, find_window, publish

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from settlement.netting.rules import StorePoints
+from settlement.proposals.identities import prove_money
 from settlement.proposals.rules import (
     BILATERAL,
     BORNE,
@@ -33,7 +34,6 @@ from settlement.proposals.rules import (
     derive_lines,
     nets_of,
     positions_of,
-    prove_money,
     rounding_of,
 )
 from settlement.terms.rules import ON_REDEMPTION, POOLED

@@ -10,17 +10,13 @@ from uuid import UUID
 
 import pytest
 
+from settlement.adjustments.rules import Adjustment
+from settlement.fees.rules import MONTH, POINT_ISSUED, POINT_RECOVERED, TRANSFER, VOLUME, Fee
 from settlement.netting.rules import StoreDay, StorePoints, Totals
+from settlement.proposals.identities import prove_money
 from settlement.proposals.rules import (
-    MONTH,
-    POINT_ISSUED,
-    POINT_RECOVERED,
-    TRANSFER,
-    VOLUME,
     Activity,
-    Adjustment,
     Dispute,
-    Fee,
     Line,
     Loss,
     Month,
@@ -29,7 +25,6 @@ from settlement.proposals.rules import (
     derive_lines,
     nets_of,
     positions_of,
-    prove_money,
     rounding_of,
 )
 from settlement.states.rules import ACCEPTED, OPENED

@@ -165,7 +165,7 @@ def test_a_note_that_looks_like_a_formula_stays_text(tmp_path: Path) -> None:
 
 
 def test_more_lines_than_a_sheet_can_show_are_said_and_not_cut_off(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("settlement.statements.xlsx.LINES_MAX", 3)
+    monkeypatch.setattr("settlement.reports.settlement_sheets.LINES_MAX", 3)
     workbook = values(tmp_path, busy_settlement())
 
     assert "see the lines CSV file" in workbook["Lines"]["A1"].value
@@ -174,7 +174,7 @@ def test_more_lines_than_a_sheet_can_show_are_said_and_not_cut_off(tmp_path: Pat
 
 
 def test_a_large_month_is_not_calculated_for_minutes_when_it_is_opened(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("settlement.statements.xlsx.CELLS_CALCULATED_MAX", 3)
+    monkeypatch.setattr("settlement.reports.settlement_sheets.CELLS_CALCULATED_MAX", 3)
     document = busy_settlement()
 
     cell = book(tmp_path, document)["Positions"]["S2"]
@@ -308,7 +308,7 @@ def test_ageing_sums_collections_and_payouts_apart(tmp_path: Path) -> None:
     sheet = values(tmp_path, document)["Ageing"]
     rows = [row for row in sheet.iter_rows(2, values_only=True) if row[0]]
 
-    assert sheet["A1"].value == "As of 20 January 2027"
+    assert sheet["A1"].value == "As of January 20, 2027"
     assert rows[0] == (
         *("Direction", "Store", "Name", "Participant", "Not due", "1-30 days", "31-60 days", "61-90 days"),
         *("Over 90 days", "Total"),
@@ -414,15 +414,9 @@ def numbers_of(sheet: Any) -> dict[str, tuple[float, str]]:
     }
 
 
-def test_both_languages_have_every_word() -> None:
-    english, chinese = TEXTS["en"], TEXTS["zh-Hans"]
-
-    assert list(english) == list(chinese)
-    assert {f"kind_{kind}" for kind in KINDS} <= english.keys()
-    assert set(BUCKETS) <= english.keys()
-    for key in english:
-        places = re.compile(r"\{\w+\}")
-        assert sorted(places.findall(english[key])) == sorted(places.findall(chinese[key]))
+def test_every_kind_and_bucket_has_its_words() -> None:
+    assert {f"kind_{kind}" for kind in KINDS} <= TEXTS.keys()
+    assert set(BUCKETS) <= TEXTS.keys()
 
 
 def book(folder: Path, document: SettlementDocument, **options: Any) -> Workbook:

@@ -10,12 +10,13 @@ from uuid import UUID
 
 import pytest
 
+from settlement.approvals.postponing import postpone
 from settlement.approvals.service import approve
 from settlement.fees.service import set_fee
 from settlement.proposals.queries import open_stores
 from settlement.states.service import history
 from settlement.terms.rules import Terms
-from settlement.terms.service import list_terms, postpone, set_terms, terms_in_force
+from settlement.terms.service import list_terms, set_terms, terms_in_force
 from settlement.windows.service import get_window
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import ClearinghouseError

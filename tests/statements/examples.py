@@ -23,7 +23,7 @@ from settlement.states.rules import APPROVED
 from settlement.terms.rules import ON_REDEMPTION, POOLED, Terms, calendar_of
 from tenants.foundation.months import last_day
 from tenants.rates.rules import Rate, RateBook
-from tenants.stores.service import HEAD_OFFICE
+from tenants.stores.rules import HEAD_OFFICE
 
 NETWORK_ID = UUID(int=1 << 64)
 NOVEMBER = date(2026, 11, 1)

@@ -9,9 +9,9 @@ import pytest
 import zxingcpp
 from pypdf import PdfReader
 
+from settlement.languages.rules import ENGLISH, LANGUAGES, SIMPLIFIED_CHINESE
 from settlement.statements.advice_pdf import advice_pdf
 from settlement.statements.documents import AdviceDocument
-from settlement.statements.texts import ENGLISH, LANGUAGES, SIMPLIFIED_CHINESE
 from tests.statements.examples import small
 from tests.statements.test_statement_pdf import LONG_NAME, eventful, is_inside_the_page_and_apart, sized_text
 

@@ -17,10 +17,10 @@ import pytest
 from apiflask import APIFlask
 from rq.registry import StartedJobRegistry
 
+from settlement.reports.jobs import enqueue_documents
 from settlement.serving.processes import ForkingWorker
 from settlement.statements import jobs
 from settlement.statements.documents import SettlementDocument
-from settlement.statements.jobs import enqueue_documents
 from settlement.statements.service import load_settlement, render_statements, statement_path
 from tenants.foundation.config import Settings
 from tenants.foundation.queue import job_queue

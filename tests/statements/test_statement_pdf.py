@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 from pypdf import PageObject, PdfReader
 from reportlab.pdfbase.pdfmetrics import stringWidth
 
-from settlement.proposals.rules import Adjustment, Dispute, Fee
+from settlement.adjustments.rules import Adjustment
+from settlement.fees.rules import Fee
+from settlement.languages.rules import ENGLISH, LANGUAGES, SIMPLIFIED_CHINESE
+from settlement.proposals.rules import Dispute
 from settlement.statements.documents import DayLine, Flow, StatementDocument
 from settlement.statements.pdf import statement_pdf
-from settlement.statements.texts import ENGLISH, LANGUAGES, SIMPLIFIED_CHINESE
 from settlement.terms.rules import ON_REDEMPTION
 from tenants.foundation.money import show_money
 from tests.statements.examples import NETWORK_ID, RATE, Example, empty, small, spread, wide

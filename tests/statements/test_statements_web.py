@@ -17,6 +17,7 @@ from sqlalchemy import text as sql
 from werkzeug.test import TestResponse
 
 from settlement.approvals.service import approve
+from settlement.languages.rules import SIMPLIFIED_CHINESE
 from settlement.proposals.service import propose, reject
 from settlement.statements.documents import StatementDocument
 from settlement.statements.items import render_items
@@ -28,13 +29,11 @@ from settlement.statements.service import (
     render_statements,
     statement_path,
 )
-from settlement.statements.texts import SIMPLIFIED_CHINESE
-from settlement.terms.tables import TermsRow
+from settlement.terms.service import set_terms
 from tenants.bank_accounts.rules import BankDetails
 from tenants.bank_accounts.service import set_bank_account
 from tenants.credentials.rules import STAFF
 from tenants.credentials.service import create_credential
-from tenants.foundation import clock
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import NotFound
 from tenants.staff.rules import APPROVER, OWNER, PREPARER
@@ -349,22 +348,7 @@ def points_in(totals: dict[str, dict[str, str]], flow: str) -> int:
 
 
 def set_model(network: NetworkForTests, model: str) -> None:
-    with unit_of_work(network.tenant_id) as session:
-        session.add(
-            TermsRow(
-                tenant_id=network.tenant_id,
-                from_month=JANUARY,
-                version=1,
-                model=model,
-                minimum_payout=0,
-                dispute_days=10,
-                approval_days=12,
-                collection_days=15,
-                payout_days=18,
-                made_by="test",
-                made_at=clock.now(),
-            )
-        )
+    set_terms(network.tenant_id, JANUARY, "test", model=model)
 
 
 def test_items_of_a_final_version_are_written_once_and_of_a_draft_anew(busy: NetworkForTests) -> None:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from xlsxwriter import Workbook
-from xlsxwriter.utility import quote_sheetname, xl_range, xl_range_abs, xl_rowcol_to_cell
+from xlsxwriter.utility import quote_sheetname, xl_range, xl_range_abs
 
 from settlement.proposals.rules import Line, nets_of
 from settlement.reports.texts import Writer
@@ -26,11 +24,10 @@ from settlement.statements.documents import (
     SettlementDocument,
     StoreLine,
 )
-from tenants.foundation.money import minor_digits
 from tenants.foundation.months import show_month
-from tenants.stores.service import HEAD_OFFICE
+from tenants.foundation.workbooks import FormattedWorkbook, cell, print_on_wide_paper, write_sum
+from tenants.stores.rules import HEAD_OFFICE
 
-POINTS = "#,##0;-#,##0;0"
 NAME_COLUMNS = ("store", "name", "participant")
 POSITION_COLUMNS = (*NAME_COLUMNS, *POINT_COLUMNS, *MONEY_COLUMNS, "direction", "lines_net", "check")
 POSITION_WIDTHS = (12, 34, 30, *[14] * len(POINT_COLUMNS), *[15] * len(MONEY_COLUMNS), 12, 15, 10)
@@ -55,33 +52,6 @@ CELLS_CALCULATED_MAX = 10_000_000
 # Beyond this the matrix would not open in a spreadsheet (16,384 columns) or take minutes to write.
 MATRIX_STORES_MAX = 16_000
 MATRIX_FLOWS_MAX = 1_000_000
-
-
-class FormattedWorkbook:
-    """A workbook under construction, with the formats that its sheets share."""
-
-    def __init__(self, currency: str, content: BytesIO) -> None:
-        self.minor_digits = minor_digits(currency)
-        self.book = Workbook(content, {"in_memory": True})
-        decimals = "." + "0" * self.minor_digits if self.minor_digits else ""
-        self.money_pattern = f"#,##0{decimals};-#,##0{decimals};0{decimals}"
-        self.title = self.book.add_format({"bold": True, "font_size": 14})
-        self.head = self.book.add_format(HEAD)
-        self.head_right = self.book.add_format({**HEAD, "align": "right"})
-        self.points = self.book.add_format({"num_format": POINTS})
-        self.money = self.book.add_format({"num_format": self.money_pattern})
-        self.total_text = self.book.add_format(TOTAL)
-        self.total_points = self.book.add_format({**TOTAL, "num_format": POINTS})
-        self.total_money = self.book.add_format({**TOTAL, "num_format": self.money_pattern})
-
-    def set_properties(self, title: str, author: str, published_at: datetime) -> None:
-        """Created on the day of publication and not of writing: the same document gives the same bytes."""
-        created = published_at.astimezone(UTC).replace(tzinfo=None)
-        self.book.set_properties({"title": title, "author": author, "created": created})
-
-    def major(self, minor: int) -> float:
-        """The nearest double: exact to the minor unit up to the 15 digits that a spreadsheet holds."""
-        return minor / 10**self.minor_digits
 
 
 class SettlementWorkbook(FormattedWorkbook):
@@ -128,10 +98,6 @@ class SettlementWorkbook(FormattedWorkbook):
         for column, (key, width) in enumerate(zip(keys, widths, strict=True)):
             sheet.set_column(column, column, width)
             sheet.write_string(row, column, self.text(key), self.head if key in left else self.head_right)
-
-
-HEAD = {"bold": True, "bg_color": "#E8EDF2", "bottom": 1, "text_wrap": True, "valign": "top"}
-TOTAL = {"bold": True, "top": 1}
 
 
 def add_settlement(workbook: SettlementWorkbook) -> None:
@@ -230,11 +196,6 @@ def write_rounded(workbook: SettlementWorkbook, sheet: Any, row: int, column: in
     """Cents have no exact binary form; without ROUND a long sum ends in 0.0000001."""
     rounded = f"=ROUND({formula},{workbook.minor_digits})"
     sheet.write_formula(row, column, rounded, workbook.money, workbook.major(minor))
-
-
-def cell(row: int, column: int) -> str:
-    name: str = xl_rowcol_to_cell(row, column)
-    return name
 
 
 def add_lines(workbook: SettlementWorkbook) -> None:
@@ -344,15 +305,6 @@ def write_matrix_totals(
         write_sum(sheet, 1, column, (2, column, last_row, column), recovered[code], style)
 
 
-def write_sum(sheet: Any, row: int, column: int, cells: tuple[int, int, int, int], value: float, style: Any) -> None:
-    """A SUM over `cells`, or the plain value if there are none: a reversed range would include the sum."""
-    first_row, first_column, last_row, last_column = cells
-    if last_row < first_row or last_column < first_column:
-        sheet.write_number(row, column, value, style)
-    else:
-        sheet.write_formula(row, column, f"=SUM({xl_range(*cells)})", style, value)
-
-
 def add_summary(workbook: SettlementWorkbook) -> None:
     sheet = workbook.add_sheet("summary")
     sheet.set_column(0, 0, 46)
@@ -456,15 +408,8 @@ def write_identities(workbook: SettlementWorkbook, sheet: Any, row: int) -> None
         sheet.write_string(row, column, workbook.text(name), workbook.head_right if is_number else workbook.head)
     for identity in workbook.document.identities:
         row += 1
-        sheet.write_string(row, 0, workbook.writer.identity(identity.name), workbook.wrapped)
+        sheet.write_string(row, 0, workbook.writer.language.say_if_known(identity.name), workbook.wrapped)
         for column, side in enumerate((identity.left, identity.right), start=1):
             is_whole = side == side.to_integral_value()
             sheet.write_number(row, column, float(side), workbook.points if is_whole else None)
         sheet.write_string(row, 3, workbook.text("does_hold" if identity.holds else "does_not_hold"))
-
-
-def print_on_wide_paper(sheet: Any) -> None:
-    sheet.set_landscape()
-    sheet.set_paper(9)
-    sheet.fit_to_pages(1, 0)
-    sheet.repeat_rows(0)

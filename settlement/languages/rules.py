@@ -15,7 +15,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton
 from babel.numbers import format_currency, get_decimal_symbol, get_group_symbol, get_minus_sign_symbol
 
-from settlement.statements.chinese import CHINESE
+from settlement.languages.chinese import CHINESE
 from tenants.foundation.errors import InvalidInput
 from tenants.foundation.money import minor_digits
 
@@ -43,6 +43,10 @@ class Language:
         said = text if self.texts is None else self.texts[text]
         return said.format(**values) if values else said
 
+    def say_if_known(self, text: str) -> str:
+        """For what the books have kept in the words of their day."""
+        return text if self.texts is None else self.texts.get(text, text)
+
     def number(self, value: int | Decimal) -> str:
         return f"{value:,}".translate(self.symbols)
 
@@ -67,6 +71,10 @@ class Language:
 
     def percent(self, share: Decimal) -> str:
         return f"{(share * 100).normalize():,f}%".translate(self.symbols)
+
+    def rounded_percent(self, share: Decimal, signed: bool = False) -> str:
+        """With one decimal."""
+        return f"{share:{'+' if signed else ''},.1%}".translate(self.symbols)
 
     def amount(self, minor: int, currency: str) -> str:
         """With the code of its currency, as dollars are of many countries."""

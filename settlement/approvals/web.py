@@ -1,4 +1,4 @@
-"""Proposing, approving and reading settlements, under /v1/settlement/windows/<month>/settlement."""
+"""Proposing, approving and reading settlements, under /v1/settlement/windows/<month>; postponing a month."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID
 from apiflask import APIBlueprint
 from flask import Response
 
+from settlement.approvals.postponing import postpone
 from settlement.approvals.service import approve
 from settlement.proposals.schemas import (
     LinesQuerySchema,
@@ -20,10 +21,13 @@ from settlement.proposals.schemas import (
     VersionQuerySchema,
 )
 from settlement.proposals.service import propose, reject
-from settlement.proposals.show import show_lines, show_versions
+from settlement.proposals.show import show_versions
 from settlement.statements.service import load_settlement
-from settlement.statements.show import position_as_json, settlement_as_json, totals_as_json
+from settlement.statements.show import lines_as_json, position_as_json, settlement_as_json, totals_as_json
+from settlement.terms.schemas import PostponementSchema
+from settlement.windows.schemas import ClosedWindowSchema
 from settlement.windows.service import count_day_close_differences
+from settlement.windows.show import show_closed_window
 from tenants.credentials.rules import APPROVE, HQ, PREPARE, READ, SETTLEMENT, STAFF
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
@@ -65,7 +69,7 @@ def get_positions(principal: Principal, month: str) -> Response:
 def get_lines(principal: Principal, month: str, query: dict[str, Any]) -> Response:
     """Every amount of a month: who owes it to whom, and why"""
     document = load_settlement(principal.tenant_id, parse_month(month), query.get("version"))
-    return answer(show_lines(document, query.get("store")))
+    return answer(lines_as_json(document, query.get("store")))
 
 
 @settlements.get("/<month>/settlement/versions")
@@ -112,6 +116,18 @@ def post_rejection(principal: Principal, month: str, body: dict[str, Any]) -> Re
     day = parse_month(month)
     reject(principal.tenant_id, day, actor_of(principal), body["reason"])
     return answer({"settlements": show_versions(principal.tenant_id, day)})
+
+
+@settlements.post("/<month>/postpone")
+@authenticated(STAFF, scope=PREPARE)
+@body(PostponementSchema)
+@settlements.output(ClosedWindowSchema)
+@refusals(also={409})
+def post_postponement(principal: Principal, month: str, body: dict[str, Any]) -> Response:
+    """Give a closed month that is not approved more time: every day of its calendar moves"""
+    day = parse_month(month)
+    postpone(principal.tenant_id, day, body["days"], actor_of(principal).shown, body.get("reason", ""))
+    return answer(show_closed_window(principal.tenant_id, day))
 
 
 def show_settlement(tenant_id: UUID, month: date, version: int | None = None) -> dict[str, Any]:

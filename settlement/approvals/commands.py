@@ -1,4 +1,4 @@
-"""`clearinghouse settlement propose|approve|reject|versions|check|verify`; the group is the statements'."""
+"""`clearinghouse settlement propose|approve|reject|versions|lines` and `clearinghouse window postpone`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from uuid import UUID
 
 import click
 
+from settlement.approvals.postponing import postpone
 from settlement.approvals.service import approve
-from settlement.checks.commands import check_of_month
-from settlement.proofs.commands import verify
 from settlement.proposals.service import propose, reject
-from settlement.proposals.show import show_lines, show_versions
+from settlement.proposals.show import show_versions
 from settlement.statements.commands import month_option, settlement
 from settlement.statements.service import load_settlement
-from settlement.statements.show import print_settlement
+from settlement.statements.show import lines_as_json, print_settlement
+from settlement.windows.commands import print_window
 from settlement.windows.service import count_day_close_differences
 from tenants.foundation.console import err, json_option, network_option, print_rows, with_app
 from tenants.foundation.months import parse_month
@@ -23,9 +23,6 @@ from tenants.networks.service import find_network_id
 from tenants.staff.commands import actor_option
 from tenants.staff.rules import APPROVER, PREPARER
 from tenants.staff.service import act_as
-
-settlement.add_command(check_of_month)
-settlement.add_command(verify)
 
 
 @settlement.command("propose")
@@ -96,5 +93,20 @@ def versions(network: str, month: str, as_json: bool) -> None:
 def lines(network: str, month: str, store: str | None, as_json: bool) -> None:
     """List every amount of a month: who owes it to whom, and why."""
     document = load_settlement(find_network_id(network), parse_month(month))
-    shown = show_lines(document, store)["lines"]
+    shown = lines_as_json(document, store)["lines"]
     print_rows([{name: value for name, value in line.items() if name != "key"} for line in shown], as_json)
+
+
+@click.command("postpone")
+@click.argument("month")
+@click.option("--days", type=int, required=True, help="By how many days every day of its calendar moves.")
+@click.option("--reason", default="", help="Why; kept in its history.")
+@actor_option
+@network_option
+@json_option
+@with_app
+def postpone_window(month: str, days: int, reason: str, actor_code: str, network: str, as_json: bool) -> None:
+    """Give a closed MONTH that is not approved more time."""
+    tenant_id, day = find_network_id(network), parse_month(month)
+    postpone(tenant_id, day, days, act_as(tenant_id, actor_code, PREPARER).shown, reason)
+    print_window(tenant_id, day, as_json)

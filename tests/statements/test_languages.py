@@ -14,14 +14,16 @@ from babel.numbers import format_decimal
 
 import settlement
 from settlement.authenticity import web as page
+from settlement.languages.chinese import CHINESE
+from settlement.languages.headlines import HEADLINES
+from settlement.languages.rules import LANGUAGES, language_of
+from settlement.reports.texts import TEXTS
 from settlement.statements import advice_pdf, pdf, pdf_pages
-from settlement.statements.chinese import CHINESE
-from settlement.statements.texts import LANGUAGES, language_of
 from tenants.foundation.errors import InvalidInput
 
 FOLDER = Path(settlement.__file__).parent
 TABLES = (
-    *(pdf.HEADLINES, pdf.NET_LABELS, pdf.MONEY_LABELS, pdf.DISPUTED_LABELS, pdf.KIND_LABELS),
+    *(HEADLINES, pdf.NET_LABELS, pdf.MONEY_LABELS, pdf.DISPUTED_LABELS, pdf.KIND_LABELS),
     *(page.STATES, page.INCLUSION),
 )
 PLACEHOLDER = re.compile(r"\{\w+\}")
@@ -37,6 +39,7 @@ def said_texts() -> Iterator[str]:
     for table in TABLES:
         yield from table.values()
     yield from (*pdf_pages.BARS, pdf_pages.BILATERAL_NOTE, pdf_pages.POOLED_NOTE)
+    yield from TEXTS.values()
 
 
 SAID = sorted(set(said_texts()))
