@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
+from clearinghouse.dayclose.service import check_reason
 from clearinghouse.ledger.queries import first_open_month
 from settlement.proposals.queries import live_settlement
 from settlement.proposals.service import check_not_approved, lock_window
@@ -98,6 +99,8 @@ def postpone(tenant_id: UUID, month: date, days: int, by: str, reason: str = "")
     """
     if not 1 <= days <= POSTPONED_DAYS_MAX:
         raise InvalidInput(f"It is postponed by 1 to {POSTPONED_DAYS_MAX} days.", code="invalid_days")
+    if reason:
+        check_reason(reason)
     with unit_of_work(tenant_id) as session:
         window = lock_window(session, month)
         check_not_approved(live_settlement(session, month))
