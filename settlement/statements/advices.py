@@ -38,12 +38,14 @@ def load_advice(tenant_id: UUID, month: date, store_code: str) -> AdviceDocument
             select(Leg).where(Leg.settlement_id == heading.settlement_id, Leg.store_id == store.store_id)
         )
         lines = queries.lines_of_stores(session, heading.settlement_id, [store.store_id])
-        payee_id = participant.participant_id if leg is not None and leg.amount < 0 else None
+        is_payout = leg is not None and leg.amount < 0
+        payee_id = participant.participant_id if is_payout else None
         account = present_account(session, payee_id)
     if leg is None:
         raise NotFound(
             f"Store {store_code} has nothing to remit or receive for {show_month(month)}.", code="leg_unknown"
         )
+    number = "" if account is None else account.iban or account.account_number or ""
     [position] = positions_of([StorePoints(store.store_id, 0, 0, 0, 0)], lines)
     return AdviceDocument(
         heading=heading,
@@ -51,7 +53,8 @@ def load_advice(tenant_id: UUID, month: date, store_code: str) -> AdviceDocument
         leg_id=leg.leg_id,
         amount=leg.amount,
         due_on=leg.due_on,
-        bank_account=None if account is None else mask(account.iban or account.account_number or ""),
+        # Who is to pay into an account has to know all of it; a store knows its own.
+        bank_account=(mask(number) if is_payout else number) or None,
         verification_url=verification_url(tenant_id, heading.settlement_id, store.store_id),
     )
 
