@@ -133,19 +133,18 @@ def check_lines(session: Unit, window: Window, settlement: Settlement) -> list[F
 
 
 def check_rates(session: Unit, window: Window, settlement: Settlement) -> list[Finding]:
-    """Every store has a rate on every day of the month, and on each day before it that events came late from."""
-    rates = rate_book(session).rates
-    participants = {row.store_id: row.participant_id for row in session.scalars(select(Store))}
-    positions = session.scalars(select(PositionRow.store_id).where(PositionRow.month == window.month))
-    settling = {participants.get(store_id) for store_id in positions} or {None}
-    late = session.scalars(select(DayRow.day).where(DayRow.month == window.month, DayRow.day < window.month))
-    of_month = (window.month + timedelta(days=day) for day in range(last_day(window.month).day))
-    usable = [[*rates.get(who, ()), *rates.get(None, ())] for who in settling]
-    return [
-        Finding("rates", day.isoformat(), "a rate for every store", "no rate for some store")
-        for day in sorted({*late, *of_month})
-        if not all(any(rate.covers(day) for rate in of_one) for of_one in usable)
-    ]
+    """The network has a rate on every day of the month, each store one on every day before that it has points of."""
+    rates = rate_book(session)
+    participants = {
+        store_id: whose for store_id, whose in session.execute(select(Store.store_id, Store.participant_id))
+    }
+    late = session.execute(
+        select(DayRow.store_id, DayRow.day).where(DayRow.month == window.month, DayRow.day < window.month)
+    )
+    of_month = [(None, window.month + timedelta(days=day)) for day in range(last_day(window.month).day)]
+    wanted = {*of_month, *((participants.get(store_id), day) for store_id, day in late)}
+    missing = {day for whose, day in wanted if rates.find(whose, day) is None}
+    return [Finding("rates", day.isoformat(), "a rate", "none") for day in sorted(missing)]
 
 
 def check_states(session: Unit, window: Window, settlement: Settlement) -> list[Finding]:

@@ -8,7 +8,13 @@ import click
 from settlement.fees.rules import BASES
 from settlement.fees.service import end_fee, list_fees, set_fee, withdraw_fee
 from settlement.fees.show import show_fee
-from settlement.validity.commands import days_options, last_day_argument, participant_filter, withdrawn_option
+from settlement.validity.commands import (
+    days_options,
+    in_one_row,
+    last_day_argument,
+    participant_filter,
+    withdrawn_option,
+)
 from tenants.foundation import ids
 from tenants.foundation.console import DECIMAL, json_option, network_option, print_fields, print_rows, with_app
 from tenants.networks.service import find_network_id
@@ -96,5 +102,5 @@ def end_one_fee(fee_id: str, last_day: date, actor_code: str, network: str, as_j
 @with_app
 def list_all_fees(participant: str | None, withdrawn: bool, network: str, as_json: bool) -> None:
     """List the fees, everybody's first, by code."""
-    rows = list_fees(find_network_id(network), participant, withdrawn)
-    print_rows([show_fee(*row) for row in rows], as_json)
+    rows = [show_fee(*row) for row in list_fees(find_network_id(network), participant, withdrawn)]
+    print_rows(rows if as_json else [in_one_row(row) for row in rows], as_json)

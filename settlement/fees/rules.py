@@ -37,5 +37,7 @@ def check_shares(basis: str, rate: Decimal, tax_rate: Decimal) -> None:
     shares = [tax_rate, *([rate] if basis == VOLUME else [])]
     if max(shares) > SHARE_UNCONFIRMED_MAX:
         raise Conflict(
-            f"A share of {max(shares)} is more than half: confirm it if it is meant.", code="confirmation_needed"
+            f"A share of {max(shares)} is more than half: if it is meant, confirm it (`confirm` in a request, "
+            "--yes at the command line).",
+            code="confirmation_needed",
         )

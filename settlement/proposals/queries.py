@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from sqlalchemy import TextClause, insert, select, text
+from sqlalchemy import TextClause, select, text
 
 from settlement.adjustments.queries import adjustments_of
 from settlement.disputes.queries import disputes_of
@@ -173,34 +175,32 @@ def live_settlement(session: Unit, month: date) -> Settlement | None:
 
 def lines_of(session: Unit, settlement_id: UUID, store_id: UUID | None = None) -> list[Line]:
     """All, or those that a store pays or is paid."""
-    statement = select(LineRow).where(LineRow.settlement_id == settlement_id).order_by(LineRow.line)
+    columns = [getattr(LineRow, field.name) for field in fields(Line)]
+    statement = select(*columns).where(LineRow.settlement_id == settlement_id).order_by(LineRow.line)
     if store_id is not None:
         statement = statement.where((LineRow.payer_id == store_id) | (LineRow.payee_id == store_id))
-    return [line_of(row) for row in session.scalars(statement)]
+    return [Line(*row) for row in session.execute(statement)]
 
 
 def line_of(row: LineRow) -> Line:
-    return Line(
-        row.kind,
-        row.payer_id,
-        row.payee_id,
-        row.exact,
-        row.amount,
-        row.origin_month,
-        row.quantity,
-        row.rate,
-        row.reference,
-        row.note,
-    )
+    return Line(*(getattr(row, field.name) for field in fields(Line)))
 
 
-def write_lines(session: Unit, tenant_id: UUID, settlement_id: UUID, lines: Sequence[Line]) -> None:
-    rows = [
-        {"tenant_id": tenant_id, "settlement_id": settlement_id, "line": number, **vars(line)}
-        for number, line in enumerate(lines, start=1)
-    ]
-    if rows:
-        session.execute(insert(LineRow), rows)
+# As JSON, a part at a time: as parameters, each value of hundreds of thousands of lines would be parsed as one.
+WRITE_LINES = text("""
+    INSERT INTO settlement.lines (tenant_id, settlement_id, line, kind, payer_id, payee_id, quantity, rate, exact,
+                                  amount, origin_month, reference, note)
+    SELECT tenants.current_tenant(), :settlement, given.* FROM json_to_recordset(CAST(:lines AS json)) AS given (
+        line integer, kind text, payer_id uuid, payee_id uuid, quantity bigint, rate numeric, exact numeric,
+        amount bigint, origin_month date, reference uuid, note text)
+""")
+LINES_AT_ONCE = 20_000
+
+
+def write_lines(session: Unit, settlement_id: UUID, lines: Sequence[Line]) -> None:
+    for start in range(0, len(lines), LINES_AT_ONCE):
+        part = [{"line": start + n, **vars(line)} for n, line in enumerate(lines[start : start + LINES_AT_ONCE], 1)]
+        session.execute(WRITE_LINES, {"settlement": settlement_id, "lines": json.dumps(part, default=str)})
 
 
 # By the database from the lines as they are written; by payer and payee apart.

@@ -140,7 +140,7 @@ def write_settlement(session: Unit, derived: Derivation, actor: Actor) -> Settle
     tenant_id, month = derived.month.head_office_id, derived.month.month
     settlement_id = ids.new_id()
     versions = session.scalar(select(func.max(Settlement.version)).where(Settlement.month == month)) or 0
-    queries.write_lines(session, tenant_id, settlement_id, derived.lines)
+    queries.write_lines(session, settlement_id, derived.lines)
     nets = queries.nets_by_party(session, settlement_id)
     begin(session, tenant_id, SETTLEMENT, [settlement_id], PROPOSED, actor.shown)
     settlement = Settlement(

@@ -8,7 +8,13 @@ import click
 
 from settlement.rates.service import end_rate, list_gaps, list_rates, set_rate, withdraw_rate
 from settlement.rates.show import show_rate_row
-from settlement.validity.commands import days_options, last_day_argument, participant_filter, withdrawn_option
+from settlement.validity.commands import (
+    days_options,
+    in_one_row,
+    last_day_argument,
+    participant_filter,
+    withdrawn_option,
+)
 from tenants.foundation import ids
 from tenants.foundation.console import DECIMAL, err, json_option, network_option, print_fields, print_rows, with_app
 from tenants.networks.service import find_network_id
@@ -98,7 +104,8 @@ def end_one_rate(rate_id: str, last_day: date, actor_code: str, network: str, as
 def list_all_rates(participant: str | None, withdrawn: bool, network: str, as_json: bool) -> None:
     """List the rates, the network's own first, by first day."""
     tenant_id = find_network_id(network)
-    print_rows([show_rate_row(*row) for row in list_rates(tenant_id, participant, withdrawn)], as_json)
+    rows = [show_rate_row(*row) for row in list_rates(tenant_id, participant, withdrawn)]
+    print_rows(rows if as_json else [in_one_row(row) for row in rows], as_json)
     warn_of_gaps(tenant_id)
 
 

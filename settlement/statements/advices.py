@@ -19,6 +19,7 @@ from settlement.statements.service import file_name, load_heading, version_folde
 from settlement.statements.texts import ENGLISH, language_of
 from tenants.bank_accounts.queries import present_account
 from tenants.bank_accounts.rules import mask
+from tenants.bank_accounts.tables import BankAccount
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, NotFound
 from tenants.foundation.months import show_month
@@ -38,14 +39,12 @@ def load_advice(tenant_id: UUID, month: date, store_code: str) -> AdviceDocument
             select(Leg).where(Leg.settlement_id == heading.settlement_id, Leg.store_id == store.store_id)
         )
         lines = queries.lines_of_stores(session, heading.settlement_id, [store.store_id])
-        is_payout = leg is not None and leg.amount < 0
-        payee_id = participant.participant_id if is_payout else None
+        payee_id = participant.participant_id if leg is not None and leg.amount < 0 else None
         account = present_account(session, payee_id)
     if leg is None:
         raise NotFound(
             f"Store {store_code} has nothing to remit or receive for {show_month(month)}.", code="leg_unknown"
         )
-    number = "" if account is None else account.iban or account.account_number or ""
     [position] = positions_of([StorePoints(store.store_id, 0, 0, 0, 0)], lines)
     return AdviceDocument(
         heading=heading,
@@ -53,10 +52,15 @@ def load_advice(tenant_id: UUID, month: date, store_code: str) -> AdviceDocument
         leg_id=leg.leg_id,
         amount=leg.amount,
         due_on=leg.due_on,
-        # Who is to pay into an account has to know all of it; a store knows its own.
-        bank_account=(mask(number) if is_payout else number) or None,
+        bank_account=None if account is None else number_of(account),
         verification_url=verification_url(tenant_id, heading.settlement_id, store.store_id),
     )
+
+
+def number_of(account: BankAccount) -> str:
+    """Head office's in full, since stores pay into it; a participant's own hardly has to be told to it."""
+    number = account.iban or account.account_number or ""
+    return number if account.participant_id is None else mask(number)
 
 
 def render_advice(tenant_id: UUID, month: date, store_code: str, language: str = ENGLISH) -> Path:

@@ -11,11 +11,17 @@ from tenants.foundation.console import DAY
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+NOT_IN_TABLES = ("made_at", "ended_by", "ended_at", "withdrawn_by")
 PARTICIPANT_HELP = "Code of a participant, for its stores only.  [default: everybody without one of their own]"
 
 withdrawn_option = click.option("--withdrawn", is_flag=True, help="Withdrawn ones too.")
 participant_filter = click.option("--participant", help="Only those of the participant with this code.")
 last_day_argument = click.argument("last_day", type=DAY)
+
+
+def in_one_row(shown: dict[str, Any]) -> dict[str, Any]:
+    """What a table has room for; --json has all."""
+    return {name: value for name, value in shown.items() if name not in NOT_IN_TABLES}
 
 
 def days_options(command: Command) -> Command:

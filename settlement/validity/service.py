@@ -101,8 +101,8 @@ def check_change(present: Decimal | None, new: Decimal) -> None:
     """Raises `Conflict` for what is unlike the one before it."""
     if present is not None and is_large_change(present, new):
         raise Conflict(
-            f"{show_rate(new)} after {show_rate(present)} is a change by more than {CHANGE_MAX} times: "
-            "confirm it if it is meant.",
+            f"{show_rate(new)} after {show_rate(present)} is a change by more than {CHANGE_MAX} times: if it is "
+            "meant, confirm it (`confirm` in a request, --yes at the command line).",
             code="confirmation_needed",
             present=show_rate(present),
         )

@@ -29,6 +29,8 @@ from tests.disputes.month import FEBRUARY, Month, shown
 TOKEN = "tok_of_a_card"
 # Nobody calls it: no worker runs.
 A_URL = "https://1.1.1.1/points"
+A_RATE = {"funding_rate": "0.9", "redemption_rate": "0.8", "valid_from": "2026-04-01", "participant": "A"}
+A_FEE = {"code": "service", "basis": "transfer", "rate": "1", "tax_rate": "0.2", "valid_from": "2026-04-01"}
 
 
 @dataclass
@@ -98,7 +100,19 @@ def make_world(app: APIFlask) -> World:
     network.add_staff("spare", "treasurer")
     network.add_staff("spare-owner", "owner", participant="B")
     line_key, dispute_id = a_dispute(network)
+    rate = network.hq("POST", "/v1/settlement/rates", A_RATE)
+    fee = network.hq("POST", "/v1/settlement/fees", A_FEE)
     known = {
+        "rate_id": [rate.json["rate_id"], unknown(ids.RATE)],
+        "fee_id": [fee.json["fee_id"], unknown(ids.FEE)],
+        "funding_rate": ["0.9"],
+        "redemption_rate": ["0.8"],
+        "rate": ["0.05"],
+        "tax_rate": ["0.21"],
+        "basis": ["transfer", "volume"],
+        "valid_from": ["2026-02-01", "2026-05-01", "2027-01-01"],
+        "valid_until": ["2026-12-31", "2026-02-28"],
+        "from_month": ["2026-01", "2026-03"],
         "number": [card, other, blocked],
         "card": [card, other, blocked],
         "token": [TOKEN],

@@ -78,6 +78,7 @@ def on_redemption(network: NetworkForTests) -> NetworkForTests:
             TermsRow(
                 tenant_id=network.tenant_id,
                 from_month=JANUARY,
+                version=1,
                 made_by="test",
                 made_at=clock.now(),
                 **vars(Terms(model=ON_REDEMPTION)),

@@ -15,8 +15,8 @@ from sqlalchemy import Engine, select, text
 from settlement.fees.tables import FeeRow
 from settlement.proofs.service import prove_all, prove_month
 from settlement.proposals.service import get_settlement
-from settlement.terms.rules import ON_REDEMPTION, POOLED, Terms
-from settlement.terms.tables import TermsRow
+from settlement.terms.rules import ON_REDEMPTION, POOLED
+from settlement.terms.service import set_terms
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.rates.service import make_rate
@@ -47,11 +47,7 @@ def add_fee(network: NetworkForTests, basis: str, rate: str, valid_from: date = 
 @pytest.fixture(params=[POOLED, ON_REDEMPTION])
 def settled(request: pytest.FixtureRequest, network: NetworkForTests, card: str) -> NetworkForTests:
     """January, with fees of every kind, is approved."""
-    with unit_of_work(network.tenant_id) as session:
-        terms = vars(Terms(model=request.param, minimum_payout=20))
-        session.add(
-            TermsRow(tenant_id=network.tenant_id, from_month=JANUARY, **terms, made_by="test", made_at=clock.now())
-        )
+    set_terms(network.tenant_id, JANUARY, "test", model=request.param, minimum_payout=20)
     bases = {"transfer": "2", "point_issued": "0.1", "point_recovered": "0.1", "volume": "0.01", "month": "500"}
     for basis, rate in bases.items():
         add_fee(network, basis, rate)

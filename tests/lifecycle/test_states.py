@@ -27,7 +27,8 @@ JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
 
 # subject -> state -> the states that it can become. The database's table, read in a test, is to be the same.
 STEPS = {
-    WINDOW: {"open": {"closed"}, "closed": {"settled"}, "settled": set()},
+    # A month that is postponed stays closed.
+    WINDOW: {"open": {"closed"}, "closed": {"closed", "settled"}, "settled": set()},
     SETTLEMENT: {
         "none": {"proposed"},
         "proposed": {"rejected", "approved"},

@@ -51,7 +51,8 @@ def active(network: NetworkForTests) -> NetworkForTests:
 
 def set_terms(network: NetworkForTests, terms: Terms) -> None:
     with unit_of_work(network.tenant_id) as session:
-        row = {"tenant_id": network.tenant_id, "from_month": JANUARY, "made_by": "test", "made_at": clock.now()}
+        row = {"tenant_id": network.tenant_id, "from_month": JANUARY, "version": 1}
+        row |= {"made_by": "test", "made_at": clock.now()}
         session.add(TermsRow(**row, **vars(terms)))
 
 

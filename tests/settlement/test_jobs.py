@@ -109,4 +109,5 @@ def test_periodic_jobs_fan_out_to_every_network(network: NetworkForTests) -> Non
         "make_partitions",
         "purge_all",
         "expire_all_disputes",
+        "measure_all",
     }

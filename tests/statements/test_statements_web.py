@@ -227,7 +227,7 @@ def test_an_advice_names_payer_payee_day_and_reference(busy: NetworkForTests) ->
     assert f"From\nHead office, Network {busy.code}\nTo\nStore B" in receive.pages[0].extract_text()
 
 
-def test_an_advice_names_head_offices_account_and_shows_the_end_of_a_stores(busy: NetworkForTests) -> None:
+def test_an_advice_shows_head_offices_account_in_full_and_the_end_of_a_stores(busy: NetworkForTests) -> None:
     set_bank_account(busy.tenant_id, None, BankDetails("Head office", iban="DE89370400440532013000"), "test")
     set_bank_account(busy.tenant_id, "B", BankDetails("Bea", iban="FR1420041010050500013M02606"), "test")
     busy.settle(JANUARY)
@@ -354,6 +354,7 @@ def set_model(network: NetworkForTests, model: str) -> None:
             TermsRow(
                 tenant_id=network.tenant_id,
                 from_month=JANUARY,
+                version=1,
                 model=model,
                 minimum_payout=0,
                 dispute_days=10,
