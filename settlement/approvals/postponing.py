@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from uuid import UUID
 
+from clearinghouse.dayclose.service import check_reason
 from settlement.proposals.queries import live_settlement
 from settlement.proposals.service import check_not_approved, lock_window
 from settlement.states.rules import CLOSED, WINDOW
@@ -24,6 +25,8 @@ def postpone(tenant_id: UUID, month: date, days: int, by: str, reason: str = "")
     """
     if not 1 <= days <= POSTPONED_DAYS_MAX:
         raise InvalidInput(f"It is postponed by 1 to {POSTPONED_DAYS_MAX} days.", code="invalid_days")
+    if reason:
+        check_reason(reason)
     with unit_of_work(tenant_id) as session:
         window = lock_window(session, month)
         check_not_approved(live_settlement(session, month))

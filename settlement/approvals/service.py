@@ -71,7 +71,7 @@ def check_current(session: Unit, window: Window, settlement: Settlement) -> None
 def check_all_green(session: Unit, settlement: Settlement) -> None:
     findings = check_proposal(session, settlement)
     if findings:
-        told = "; ".join(f"{f.check}, {f.subject}: {f.expected} is not {f.found}" for f in findings[:3])
+        told = "; ".join(f"{f.check}, {f.subject}: expected {f.expected}, found {f.found}" for f in findings[:3])
         raise Conflict(
             f"{show_month(settlement.month)} has {len(findings)} differences ({told}): "
             "`clearinghouse settlement check` shows them all.",

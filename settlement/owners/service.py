@@ -17,7 +17,7 @@ from settlement.proposals.tables import Settlement
 from settlement.statements.service import load_heading, render_statements
 from settlement.states.rules import PROPOSED
 from settlement.windows.tables import Window
-from tenants.foundation.database import unit_of_work
+from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import NotFound
 from tenants.foundation.months import show_month
 from tenants.networks.service import today_in
@@ -76,12 +76,7 @@ def own_lines(tenant_id: UUID, actor: Actor, month: date, store_code: str) -> Ow
     """Raises `NotFound` for a store of somebody else, and while nothing is proposed for the month."""
     with unit_of_work(tenant_id) as session:
         store = own_store(session, actor.participant_id, store_code)
-        settlement = live_settlement(session, month)
-        if settlement is None:
-            raise NotFound(
-                f"Nothing is proposed for {show_month(month)} at the moment: look again later.",
-                code="settlement_unknown",
-            )
+        settlement = proposed_or_settled(session, month)
         window = session.get_one(Window, (tenant_id, month))
         lines = lines_of(session, settlement.settlement_id, store.store_id)
         disputed, decided = disputed_by_line(session, month), decided_before(session, month)
@@ -96,6 +91,15 @@ def own_lines(tenant_id: UUID, actor: Actor, month: date, store_code: str) -> Ow
     return OwnLines(window, settlement, store_code, net, shown, codes)
 
 
+def proposed_or_settled(session: Unit, month: date) -> Settlement:
+    settlement = live_settlement(session, month)
+    if settlement is None:
+        raise NotFound(
+            f"Nothing is proposed for {show_month(month)} at the moment: look again later.", code="settlement_unknown"
+        )
+    return settlement
+
+
 def own_line(line: Line, disputed: int, can_be_disputed: bool) -> OwnLine:
     return OwnLine(line, abs(disputed), abs(amount_left(line.amount, disputed)) if can_be_disputed else 0)
 
@@ -104,6 +108,7 @@ def render_own_statement(tenant_id: UUID, actor: Actor, month: date, store_code:
     """The PDF, a draft until the month is approved. Raises `NotFound` as `own_lines` does."""
     with unit_of_work(tenant_id) as session:
         own_store(session, actor.participant_id, store_code)
+        proposed_or_settled(session, month)
     [path] = render_statements(load_heading(tenant_id, month), {store_code})
     return path
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from apiflask import Schema
 from marshmallow import fields, validate
 
+from clearinghouse.dayclose.service import REASON_PATTERN, check_reason
 from settlement.windows.schemas import ChangeSchema, IdentitySchema
+from tenants.foundation.web import passes
 
 
 class PositionSchema(Schema):
@@ -107,4 +109,4 @@ class VersionQuerySchema(Schema):
 
 
 class SettlementRejectionSchema(Schema):
-    reason = fields.String(required=True, validate=validate.Length(min=1, max=500))
+    reason = fields.String(required=True, validate=passes(check_reason), metadata={"pattern": f"^{REASON_PATTERN}$"})

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from clearinghouse.dayclose.service import check_reason
 from settlement.netting.rules import Identity
 from settlement.proposals import queries
 from settlement.proposals.identities import prove_money
@@ -70,6 +71,7 @@ def propose(tenant_id: UUID, month: date, actor: Actor) -> Settlement:
 
 def reject(tenant_id: UUID, month: date, actor: Actor, reason: str) -> Settlement:
     """Raises `NotFound` when nothing is proposed for the month, `Conflict` when it is approved already."""
+    check_reason(reason)
     with unit_of_work(tenant_id) as session:
         lock_window(session, month)
         settlement = live_settlement_of(session, month)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from settlement.languages.headlines import HEADLINES
 from settlement.languages.rules import Language
+from settlement.legs.rules import end_to_end_id
 from settlement.proposals.rules import direction_of
 from settlement.statements.documents import AdviceDocument
 from settlement.statements.paper import GREY, RIGHT, SMALL_SIZE, WIDTH, Column, Paper
 from settlement.statements.pdf import NET_LABELS, code_of, draw_band, draw_facts, draw_title
-from tenants.foundation import ids
 from tenants.foundation.files import put_in_place
 from tenants.foundation.pdf_text import BOLD
 
@@ -65,7 +65,7 @@ def draw_payment(paper: Paper, advice: AdviceDocument, language: Language) -> No
         ],
     )
     paper.y -= 6
-    facts = [(say("Reference"), ids.show(ids.LEG, advice.leg_id), 0.5)]
+    facts = [(say("Reference"), end_to_end_id(advice.leg_id), 0.5)]
     if advice.bank_account is not None:
         facts.append((say("Into the account"), advice.bank_account, 0.5))
     draw_facts(paper, facts)

@@ -180,8 +180,8 @@ class StatementDocument:
 class AdviceDocument:
     """What a store's owner, or head office, is to pay the other: a leg of an approved settlement.
 
-    `amount` (minor units): positive the store remits, negative it receives. `bank_account` is where to, as far as it
-    may be shown.
+    `amount` (minor units): positive the store remits, negative it receives. `bank_account` is where to: head office's
+    whole, a store's as far as it may be shown.
     """
 
     heading: MonthHeading

@@ -3,9 +3,9 @@ from __future__ import annotations
 from apiflask import Schema
 from marshmallow import fields, validate
 
+from clearinghouse.dayclose.service import check_reason
 from settlement.terms.rules import DAYS_MAX, MINIMUM_PAYOUT_MAX, MODELS, POSTPONED_DAYS_MAX, Terms
 from tenants.foundation.web import passes, rows_of
-from tenants.members.service import check_reason
 
 MODEL = "pooled: a store pays for points when it issues them; on_redemption: when they are used, to who recovers them"
 MINIMUM = "Minor units; what head office owes a store below it is carried forward"

@@ -84,7 +84,7 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, title: str | None 
         click.echo(json.dumps(rows, indent=2, default=str, ensure_ascii=False))
         return
     if not rows:
-        out.print("(none)")
+        out.print("(none)" if title is None else f"{title}: none")
         return
     table = Table(title=title, title_justify="left", header_style="bold")
     for name, value in rows[0].items():

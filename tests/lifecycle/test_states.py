@@ -19,7 +19,7 @@ from settlement.states.service import begin, change_state, history
 from settlement.states.tables import Stateful
 from settlement.windows.service import get_window
 from tenants.foundation.database import unit_of_work
-from tenants.foundation.errors import Conflict, Forbidden, NotFound
+from tenants.foundation.errors import Conflict, Forbidden, InvalidInput, NotFound
 from tenants.staff.rules import APPROVER, PREPARER
 from tests.conftest import NetworkForTests
 
@@ -316,6 +316,17 @@ def test_a_month_that_is_not_closed_is_not_proposed(network: NetworkForTests) ->
         propose(network.tenant_id, JANUARY, network.person(PREPARER))
 
     assert refused.value.code == "window_unknown"
+
+
+def test_a_rejection_without_a_readable_reason_changes_nothing(network: NetworkForTests, card: str) -> None:
+    network.tills["A"].accrue(card, 10000, occurred_at="2026-01-10T12:00:00Z")
+    network.propose(JANUARY)
+
+    with pytest.raises(InvalidInput) as refused:
+        reject(network.tenant_id, JANUARY, network.person(APPROVER), "two\nlines")
+
+    assert refused.value.code == "invalid_reason"
+    assert get_settlement(network.tenant_id, JANUARY).state == "proposed"
 
 
 def test_rejected_versions_stay_readable_with_who_and_why(network: NetworkForTests, card: str) -> None:

@@ -170,6 +170,17 @@ def test_a_rejected_proposal_says_why_and_another_follows(closed: NetworkForTest
     assert closed.hq("GET", f"{settlement}?version=1").json["state"] == "rejected"
 
 
+@pytest.mark.parametrize("reason", ["", " ", "no\0", "two\nlines", "x" * 501])
+def test_a_reason_of_a_rejection_is_a_line_of_text(proposed: NetworkForTests, reason: str) -> None:
+    settlement = "/v1/settlement/windows/2026-01/settlement"
+
+    refused = proposed.call(proposed.add_staff("ben", "approver"), "POST", f"{settlement}/reject", {"reason": reason})
+
+    assert (refused.status_code, refused.json["code"]) == (422, "invalid_input")
+    assert list(refused.json["errors"]) == ["reason"]
+    assert proposed.hq("GET", settlement).json["state"] == "proposed"
+
+
 def test_the_lines_of_a_store_say_who_owes_what(proposed: NetworkForTests) -> None:
     lines = proposed.hq("GET", "/v1/settlement/windows/2026-01/settlement/lines?store=B").json["lines"]
 

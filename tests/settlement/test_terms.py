@@ -151,6 +151,13 @@ def test_a_month_is_never_brought_forward(network: NetworkForTests, days: int) -
     assert code_of(lambda: postpone(network.tenant_id, JANUARY, days, "ana")) == "invalid_days"
 
 
+@pytest.mark.parametrize("reason", [" ", "no\0", "two\nlines"])
+def test_a_reason_of_a_postponement_is_a_line_of_text(network: NetworkForTests, reason: str) -> None:
+    network.close(JANUARY)
+
+    assert code_of(lambda: postpone(network.tenant_id, JANUARY, 5, "ana", reason)) == "invalid_reason"
+
+
 def test_only_a_closed_month_that_is_not_approved_is_postponed(network: NetworkForTests) -> None:
     assert code_of(lambda: postpone(network.tenant_id, JANUARY, 5, "ana")) == "window_unknown"
     network.settle(JANUARY)

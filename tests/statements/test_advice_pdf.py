@@ -36,7 +36,7 @@ def test_who_pays_whom_depends_on_the_direction() -> None:
 def test_reference_day_and_store_are_there() -> None:
     text = text_of(small().advice())
 
-    assert "Reference leg_0000000000000000000000044j" in text
+    assert "Reference leg-0000000000000000000000044j" in text
     assert "Due on December 15, 2026" in text
     assert "Month November 2026 · S1" in text
 

@@ -222,7 +222,7 @@ def test_an_advice_names_payer_payee_day_and_reference(busy: NetworkForTests) ->
     assert len(remit.pages) == 1
     assert "Remit to head office" in text and "USD 0.70" in text
     assert f"From\nStore A\nTo\nHead office, Network {busy.code}" in text
-    assert "February 15, 2026" in text and "leg_" in text
+    assert "February 15, 2026" in text and "leg-" in text
     assert f"From\nHead office, Network {busy.code}\nTo\nStore B" in receive.pages[0].extract_text()
 
 
