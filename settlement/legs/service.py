@@ -8,8 +8,11 @@ from __future__ import annotations
 from datetime import date
 from uuid import UUID
 
+from sqlalchemy import select
+
 from settlement.adjustments.rules import LEG_CARRIED, NewAdjustment
 from settlement.adjustments.service import make_adjustment
+from settlement.deposits.tables import DepositRow
 from settlement.legs import queries
 from settlement.legs.queries import ShownLeg
 from settlement.proposals.service import finish, live_settlement_of, lock_window
@@ -87,6 +90,8 @@ def decide(tenant_id: UUID, leg_id: UUID, actor: Actor, state: str, reason: str 
             raise unknown_leg(leg_id)
         window = lock_window(session, month)
         leg = queries.lock_legs(session, [leg_id])[leg_id]
+        if state == FAILED:
+            check_not_paid_from_deposit(session, leg)
         change_state(session, LEG, leg, state, actor.shown, reason or "")
         if state == CARRIED:
             make_adjustment(session, tenant_id, carried(leg, month, reason), actor.shown)
@@ -94,6 +99,15 @@ def decide(tenant_id: UUID, leg_id: UUID, actor: Actor, state: str, reason: str 
         session.flush()
         [row] = queries.show_legs(session, [leg])
         return row
+
+
+def check_not_paid_from_deposit(session: Unit, leg: Leg) -> None:
+    """What the deposit has paid is gone from it: the store would pay twice."""
+    if session.scalar(select(DepositRow.deposit_id).where(DepositRow.leg_id == leg.leg_id)) is not None:
+        raise Conflict(
+            "The store's deposit has paid this leg. What is wrong with it is put right by an adjustment.",
+            code="leg_paid_from_deposit",
+        )
 
 
 def unknown_leg(leg_id: UUID) -> NotFound:

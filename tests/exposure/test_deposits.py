@@ -11,7 +11,7 @@ from settlement.deposits.rules import LODGED
 from settlement.deposits.service import add_movement, list_deposits, lodge_deposit, return_deposit, use_deposit
 from settlement.deposits.tables import DepositRow
 from settlement.exposure.rules import NORMAL, REACHED
-from settlement.legs.service import carry_leg
+from settlement.legs.service import carry_leg, fail_leg
 from settlement.states.rules import CONFIRMED, FAILED, PENDING
 from settlement.states.service import history
 from tenants.foundation import clock, ids
@@ -106,6 +106,22 @@ def test_a_payment_default_leaves_the_others_as_they_are(network: NetworkForTest
     assert after == {**before, a.store_id: (500, FAILED)}
     assert (seen(network, "B"), seen(network, "C")) == others
     assert (seen(network, "A"), parts(network, "A")) == ((500, REACHED, BLOCKED), {"receivable": 500})
+
+
+def test_a_leg_that_the_deposit_has_paid_does_not_fail_again(
+    network: NetworkForTests, till: Till, card: str, treasurer: Actor
+) -> None:
+    till.accrue(card, 50_000, occurred_at=IN_JANUARY)
+    network.settle(JANUARY)
+    lodge_deposit(network.tenant_id, "A", 700, "T-1", treasurer)
+    leg_id = fail(network, till)
+    use_deposit(network.tenant_id, leg_id, treasurer)
+
+    with pytest.raises(Conflict) as refused:
+        fail_leg(network.tenant_id, leg_id, treasurer, "the bank says so")
+
+    assert refused.value.code == "leg_paid_from_deposit"
+    assert legs_of(network)[till.store_id].state == CONFIRMED
 
 
 def test_a_failed_leg_that_is_carried_is_owed_once(
