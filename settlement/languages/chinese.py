@@ -93,11 +93,11 @@ CHINESE = {
     "What head office pays for the points recovered here is split by whose points they were.": (
         "各门店只与总部结算，门店之间不直接付款。总部为本店回收积分支付的金额按积分归属分摊。"
     ),
-    "Own points recovered there": "该店回收的本店积分",
-    "Their points recovered here": "本店回收的该店积分",
+    "Own points recovered there": "该店回收本店积分",
+    "Their points recovered here": "本店回收该店积分",
     "Difference": "差额",
-    "Paid for own, {currency}": "为本店积分支付（{currency}）",
-    "Received for theirs, {currency}": "因该店积分收到（{currency}）",
+    "Paid for own, {currency}": "为本店积分支付 {currency}",
+    "Received for theirs, {currency}": "为该店积分收到 {currency}",
     "Sum of the above": "以上合计",
     "Own points recovered in this store": "本店回收的本店积分",
     "Total": "总计",

@@ -45,6 +45,7 @@ from settlement.statements.story import (
     title_line,
     write_pdf,
 )
+from settlement.statements.texts import LANGUAGES
 from tenants.foundation.months import show_month
 from tenants.foundation.pdf_text import BOLD, REGULAR, font_runs, is_western, printable, shortened
 
@@ -87,6 +88,7 @@ def write_report_pdf(report: NetworkReport, path: Path, language: str = ENGLISH)
         title=f"{kind} {month}",
         author=settlement.network_name,
         subject=writer.text("report_of", month=month),
+        page_of=LANGUAGES[language].say("Page {number} of {count}"),
     )
 
 

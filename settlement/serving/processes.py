@@ -28,6 +28,9 @@ POLL_SECONDS = 0.5
 RESTART_SECONDS = 2.0
 # A worker finishes the job it is at; the HTTP server the requests it has.
 STOP_SECONDS_MAX = 30.0
+# How often a worker looks for jobs whose worker was killed, which are then done again. RQ's own 10 minutes are long
+# for whoever waits for statements.
+MAINTENANCE_SECONDS = 60
 
 
 class PortInUse(ClearinghouseError):
@@ -54,7 +57,8 @@ def run_worker(burst: bool, only_webhooks: bool = False) -> None:
     """Every queue, or those of webhooks only; the first with a job comes first."""
     names = QUEUES if only_webhooks else (QUEUE_NAME, *QUEUES)
     queues = [job_queue(name) for name in names]
-    ForkingWorker(queues, connection=queues[0].connection).work(burst=burst, logging_level="WARNING")
+    worker = ForkingWorker(queues, connection=queues[0].connection, maintenance_interval=MAINTENANCE_SECONDS)
+    worker.work(burst=burst, logging_level="WARNING")
 
 
 def run_scheduler() -> None:

@@ -66,7 +66,16 @@ NUMBERS = [
 ]
 
 
-def write_pdf(story: list[Flowable], path: Path, *, footer: str, title: str, author: str, subject: str) -> None:
+def write_pdf(
+    story: list[Flowable],
+    path: Path,
+    *,
+    footer: str,
+    title: str,
+    author: str,
+    subject: str,
+    page_of: str = "Page {number} of {count}",
+) -> None:
     """A4 pages with a footer that numbers them."""
     content = BytesIO()
     template = SimpleDocTemplate(
@@ -82,7 +91,7 @@ def write_pdf(story: list[Flowable], path: Path, *, footer: str, title: str, aut
         creator="clearinghouse",
         invariant=1,
     )
-    template.build(story, canvasmaker=partial(NumberedCanvas, footer=footer))
+    template.build(story, canvasmaker=partial(NumberedCanvas, footer=footer, page_of=page_of))
     put_in_place(path, content.getvalue())
 
 

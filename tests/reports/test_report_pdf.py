@@ -57,6 +57,8 @@ def test_a_draft_says_so(tmp_path: Path) -> None:
 def test_the_report_is_written_in_chinese(tmp_path: Path) -> None:
     text = "\n".join(pages(tmp_path, report_of(small_settlement()), "zh-Hans"))
 
+    assert "第 1 页" in text and "共 2 页" in text and "Page" not in text
+
     assert "2026年11月网络概况" in text.replace("\n", "")
     assert "USD 1,325.94" in text.replace("\N{NO-BREAK SPACE}", " ")
     assert "最大流量" in text and "Largest" not in text
