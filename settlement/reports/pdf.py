@@ -11,7 +11,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Paragraph, Spacer, Table
 
-from settlement.languages.rules import ENGLISH, language_of
+from settlement.languages.rules import ENGLISH, LANGUAGES, language_of
 from settlement.reports.documents import FlowValue, NetworkReport
 from settlement.reports.rules import (
     BUCKETS,
@@ -45,7 +45,6 @@ from settlement.statements.story import (
     title_line,
     write_pdf,
 )
-from settlement.statements.texts import LANGUAGES
 from tenants.foundation.months import show_month
 from tenants.foundation.pdf_text import BOLD, REGULAR, font_runs, is_western, printable, shortened
 
