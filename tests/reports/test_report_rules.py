@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from settlement.legs.rules import COLLECTION, PAYOUT
 from settlement.reports.rules import (
-    COLLECTION,
-    PAYOUT,
     Change,
     Efficiency,
     MonthFigures,
