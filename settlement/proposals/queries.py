@@ -75,6 +75,7 @@ def month_of_settlement(session: Unit, tenant_id: UUID, month: date, approved: S
     fees = fees_in_use(session)
     stores = session.scalars(select(Store)).all()
     first_days = rates.first_days()
+    time_zone = get_network(tenant_id).time_zone
     on_redemption = terms.model == ON_REDEMPTION
     return Month(
         tenant_id,
@@ -91,7 +92,8 @@ def month_of_settlement(session: Unit, tenant_id: UUID, month: date, approved: S
         adjustments=adjustments_of(session, month),
         disputes=disputes_of(session, month, None if approved is None else approved.settlement_id),
         opening=opening_balances(session, month),
-        open_stores=open_stores(stores, month, get_network(tenant_id).time_zone),
+        closed_stores=closed_stores(stores, month, time_zone),
+        open_stores=open_stores(stores, month, time_zone),
     )
 
 
@@ -103,6 +105,15 @@ def participants_of(session: Unit, month: date) -> dict[UUID, UUID]:
         .where(PositionRow.month == month)
     )
     return {store_id: participant_id for store_id, participant_id in session.execute(statement)}
+
+
+def closed_stores(stores: Iterable[Store], month: date, time_zone: str) -> list[UUID]:
+    """Those closed before the month began."""
+    return [
+        store.store_id
+        for store in stores
+        if store.closed_at is not None and clock.business_date(store.closed_at, time_zone) < month
+    ]
 
 
 def open_stores(stores: Iterable[Store], month: date, time_zone: str) -> list[UUID]:

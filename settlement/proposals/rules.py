@@ -143,7 +143,7 @@ class Dispute:
 @dataclass(frozen=True)
 class Month:
     """All that a month's lines are made of. `participants` is by store, `open_stores` are those that were there in
-    the month whether or not anything happened in them. `opening` is what head office owed each store already and did
+    the month whether or not anything happened in them, `closed_stores` those that were closed before it began. `opening` is what head office owed each store already and did
     not pay because it was too little (minor units, positive)."""
 
     head_office_id: UUID
@@ -161,6 +161,7 @@ class Month:
     disputes: Sequence[Dispute] = ()
     opening: Mapping[UUID, int] = field(default_factory=dict)
     open_stores: Collection[UUID] = ()
+    closed_stores: Collection[UUID] = ()
 
     def rate_of(self, store_id: UUID, day: date) -> Rate:
         """Head office, which is no participant, has the network's rate."""
@@ -365,12 +366,13 @@ def part_of(amount: int, left: int) -> int:
 
 
 def carried_lines(month: Month, lines: Iterable[Line]) -> list[Line]:
-    """Too little to be paid out: head office goes on owing it, and it opens the next month."""
+    """Too little to be paid out: head office goes on owing it, and it opens the next month. A store that has closed
+    is paid whatever there is, as nothing will be added to it."""
     owed = nets_of(lines)
     return [
         whole(CARRIED_FORWARD, store_id, month.head_office_id, -net, month.month)
         for store_id, net in owed.items()
-        if store_id != month.head_office_id and -month.minimum_payout < net < 0
+        if store_id not in {month.head_office_id, *month.closed_stores} and -month.minimum_payout < net < 0
     ]
 
 

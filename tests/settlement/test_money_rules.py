@@ -257,6 +257,12 @@ def test_what_is_too_little_is_carried_forward_until_it_is_enough() -> None:
     assert paid == [(0, {A: 40}), (0, {A: 70}), (-120, {})]
 
 
+def test_a_store_that_has_closed_is_paid_however_little_it_is() -> None:
+    lines = derive_lines(a_month([], minimum_payout=100, opening={A: 40}, closed_stores=[A]))
+
+    assert nets_of(lines)[A] == -40
+
+
 @pytest.mark.parametrize(
     ("net", "minimum", "carried"),
     [(-99, 100, 99), (-100, 100, None), (99, 100, None), (-1, 1, None), (-1, 0, None), (0, 100, None)],
