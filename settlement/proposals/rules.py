@@ -143,8 +143,9 @@ class Dispute:
 @dataclass(frozen=True)
 class Month:
     """All that a month's lines are made of. `participants` is by store, `open_stores` are those that were there in
-    the month whether or not anything happened in them, `closed_stores` those that were closed before it began. `opening` is what head office owed each store already and did
-    not pay because it was too little (minor units, positive)."""
+    the month whether or not anything happened in them, `closed_stores` those that were closed before it began.
+    `opening` is what head office owed each store already and did not pay because it was too little (minor units,
+    positive)."""
 
     head_office_id: UUID
     month: date
