@@ -7,7 +7,8 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from settlement.proposals.service import propose
 from settlement.windows.service import close_month
 from tenants.foundation import clock
 from tenants.foundation.database import unit_of_work
+from tenants.foundation.ids import lowest_id_at
 from tenants.foundation.months import add_months, last_day, month_of
 from tenants.staff.rules import PREPARER
 from tenants.staff.service import act_as, create_staff
@@ -80,9 +82,8 @@ def measure_closing(world: World, millions: int, month: date) -> ClosingRun:
 
 
 def generate(world: World, tenant_id: UUID, month: date, postings: int) -> None:
-    """Of five postings four are accruals; the fifth redeems half of the lot of the one before it.
-
-    Transfers are left out, since netting does not read them; lots and wallets agree with the postings.
+    """Of five postings four are accruals; the fifth redeems half of the lot of the one before it. Each is a transfer
+    of its own; lots and wallets agree with the postings, and the hashes are of the right size.
     """
     parameters = {
         "tenant": tenant_id,
@@ -90,13 +91,14 @@ def generate(world: World, tenant_id: UUID, month: date, postings: int) -> None:
         "days": last_day(month).day,
         "count": postings,
         "expires_on": last_day(add_months(month, 12)),
+        "begins": lowest_id_at(datetime.combine(month, time_of_day(), UTC)).hex[:12],
     }
     with world.owner.connect() as connection:
         connection.execute(text("SET session_replication_role = replica"))  # No foreign keys.
-        for statement in (ADD_LOTS, ADD_POSTINGS, ADD_WALLETS):
+        for statement in (ADD_LOTS, ADD_TRANSFERS, ADD_POSTINGS, ADD_WALLETS):
             connection.execute(text(statement), parameters)
         connection.execute(text("RESET session_replication_role"))
-        connection.execute(text("VACUUM ANALYZE ledger.lots, ledger.postings, ledger.wallets"))
+        connection.execute(text("VACUUM ANALYZE ledger.lots, ledger.transfers, ledger.postings, ledger.wallets"))
         connection.execute(text("CHECKPOINT"))
 
 
@@ -134,7 +136,8 @@ def store_sql(number: str, salt: int) -> str:
 
 
 def number_as_id(number: str) -> str:
-    return f"lpad(to_hex({number}), 32, '0')::uuid"
+    """As ids of the month are: those of transfers begin with the moment they were made."""
+    return f"(CAST(:begins AS text) || lpad(to_hex({number}), 20, '0'))::uuid"
 
 
 LOT_POINTS = "(10 + {} % 90)"
@@ -149,6 +152,19 @@ ADD_LOTS = f"""
            {LOT_POINTS.format("n")},
            {LOT_POINTS.format("n")} - CASE n % 5 WHEN 4 THEN {LOT_POINTS.format("n")} / 2 ELSE 0 END
     FROM generate_series(1, CAST(:count AS bigint)) AS n WHERE n % 5 <> 0
+"""
+ADD_TRANSFERS = f"""
+    INSERT INTO ledger.transfers
+        (tenant_id, transfer_id, kind, member_id, sequence, store_id, terminal_id, amount, points, deficit_change,
+         occurred_at, posted_at, business_date, settlement_month, available_after, deficit_after, hash)
+    SELECT :tenant, {number_as_id("n")},
+           CASE WHEN is_accrual THEN 'accrual' ELSE 'redemption' END::ledger.transfer_kind,
+           {id_sql(MEMBER, f"n % {MEMBERS}")}, n,
+           CASE WHEN is_accrual THEN {store_sql("n", FUNDER_SALT)} ELSE {store_sql("n", REDEEMER_SALT)} END,
+           {number_as_id("0")}, 0, 1, 0, day, day, day, :month, 0, 0, sha256(int8send(n))
+    FROM generate_series(1, CAST(:count AS bigint)) AS n
+    CROSS JOIN LATERAL (
+        SELECT n % 5 <> 0 AS is_accrual, CAST(:month AS date) + ((n - 1) * :days / :count)::integer AS day) AS event
 """
 ADD_POSTINGS = f"""
     INSERT INTO ledger.postings
