@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -29,7 +30,10 @@ def run_queued_jobs() -> None:
 
 
 @pytest.fixture(autouse=True)
-def empty_queue(context) -> None:
+def empty_queue(context) -> Iterator[None]:
+    """Before, and after: whoever runs a worker next would run the jobs of every network there is."""
+    job_queue().empty()
+    yield
     job_queue().empty()
 
 
