@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from apiflask import APIFlask
 from rq import Queue
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from clearinghouse.webhooks.jobs import QUEUES, carry_all
 from settlement.serving.processes import ForkingWorker
@@ -142,7 +142,10 @@ def to_private(app: APIFlask, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def empty_queues(context: APIFlask) -> None:
+def empty_queues(context: APIFlask, owner: Engine) -> None:
+    """Without what other tests have left: their networks are told nothing any more."""
+    with owner.begin() as connection:
+        connection.execute(text("UPDATE ledger.books SET events_wanted = false WHERE events_wanted"))
     for name in QUEUES:
         queue = job_queue(name)
         queue.empty()
