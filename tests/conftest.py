@@ -8,6 +8,7 @@ its own.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ from tenants.staff.service import act_as, create_staff
 from tenants.stores.service import create_store
 from tenants.terminals.service import create_terminal
 from tests.conformity.answers import AnswerChecks
+
+Run = Callable[..., Result]
 
 ROOT = Path(__file__).parent.parent
 numbers = itertools.count(1)
@@ -230,6 +233,28 @@ def application(app: APIFlask, settings: Settings) -> Iterator[Engine]:
 def command_line(context: APIFlask) -> Callable[..., Result]:
     """Runs `clearinghouse` with these words."""
     return lambda *words: CliRunner().invoke(clearinghouse, words, obj=lambda: context)
+
+
+@pytest.fixture
+def run(settings: Settings, network: NetworkForTests) -> Run:
+    """Runs `clearinghouse` as a process of its own would, for this network."""
+    environment = {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "CLEARINGHOUSE_VAR": str(settings.var),
+        "CLEARINGHOUSE_NETWORK": network.code,
+    }
+    return lambda *arguments: CliRunner().invoke(clearinghouse, arguments, env=environment)
+
+
+@pytest.fixture
+def run_json(run: Run) -> Callable[..., Any]:
+    def run_json(*arguments: str) -> Any:
+        result = run(*arguments, "--json")
+        assert result.exit_code == 0, (result.output, result.exception)
+        return json.loads(result.stdout)
+
+    return run_json
 
 
 @pytest.fixture

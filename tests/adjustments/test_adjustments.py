@@ -20,8 +20,7 @@ from settlement.windows.service import close_month
 from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
 from tenants.staff.rules import AUDITOR, Actor
-from tests.conftest import NetworkForTests
-from tests.disputes.conftest import Run
+from tests.conftest import NetworkForTests, Run
 from tests.disputes.month import FEBRUARY, HQ, JANUARY, MARCH, Month
 from tests.ledger.test_concurrency import at_once
 

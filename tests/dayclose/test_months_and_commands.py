@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from cli import clearinghouse
 from tenants.foundation import ids
-from tenants.foundation.config import Settings
 from tenants.foundation.errors import Conflict, InvalidInput
-from tests.conftest import NetworkForTests, Till
+from tests.conftest import NetworkForTests, Run, Till
 
-Run = Callable[..., Result]
 NOTHING = {"count": 0, "points": 0, "amount": 0}
 TOTALS = {"accruals": NOTHING, "redemptions": NOTHING, "reversals": NOTHING}
-
-
-@pytest.fixture
-def run(settings: Settings, network: NetworkForTests) -> Run:
-    environment = {
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "CLEARINGHOUSE_VAR": str(settings.var),
-        "CLEARINGHOUSE_NETWORK": network.code,
-    }
-    return lambda *arguments: CliRunner().invoke(clearinghouse, arguments, env=environment)
-
-
-@pytest.fixture
-def run_json(run: Run) -> Callable[..., Any]:
-    def run_json(*arguments: str) -> Any:
-        result = run(*arguments, "--json")
-        assert result.exit_code == 0, (result.output, result.exception)
-        return json.loads(result.stdout)
-
-    return run_json
 
 
 @pytest.fixture

@@ -1,19 +1,10 @@
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from click.testing import CliRunner, Result
 
-from cli import clearinghouse
 from settlement.terms.rules import ON_REDEMPTION, POOLED
-from tenants.foundation.config import Settings
 from tests.conftest import NetworkForTests
 from tests.disputes.month import JANUARY, Month
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -54,24 +45,3 @@ def begin_disputing(month: Month) -> None:
     month.network.close(JANUARY)
     month.propose()
     month.let_dispute_until(3)
-
-
-@pytest.fixture
-def run(settings: Settings, network: NetworkForTests) -> Run:
-    environment = {
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "CLEARINGHOUSE_VAR": str(settings.var),
-        "CLEARINGHOUSE_NETWORK": network.code,
-    }
-    return lambda *arguments: CliRunner().invoke(clearinghouse, arguments, env=environment)
-
-
-@pytest.fixture
-def run_json(run: Run) -> Callable[..., Any]:
-    def run_json(*arguments: str) -> Any:
-        result = run(*arguments, "--json")
-        assert result.exit_code == 0, (result.output, result.exception)
-        return json.loads(result.stdout)
-
-    return run_json

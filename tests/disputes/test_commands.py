@@ -13,7 +13,7 @@ from settlement.disputes.rules import DECIDED_WITHIN
 from settlement.proposals.rules import FUNDING
 from settlement.serving.jobs import expire_all_disputes
 from tenants.foundation.queue import job_queue
-from tests.disputes.conftest import Run
+from tests.conftest import Run
 from tests.disputes.month import HQ, Month, shown
 
 

@@ -1,3 +1,0 @@
-from tests.disputes.conftest import run
-
-__all__ = ["run"]
