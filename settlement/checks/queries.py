@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from clearinghouse.ledger.checks import LISTED_MAX, POINTS_OF_KINDS, Finding
+from clearinghouse.ledger.checks import LISTED_MAX, POINTS_OF_KINDS, WHOLE_TABLES, Finding
 from settlement.netting.queries import IN_PARALLEL, MEMBERS_HOLD
 from settlement.seals.queries import OF_MONTH, ROOM_TO_SORT, range_of
 from settlement.windows.tables import Window
@@ -171,8 +171,8 @@ def differences(session: Unit, check: str, query: str, **values: object) -> list
 
 
 def differences_of_month(session: Unit, check: str, window: Window, *queries: str) -> list[Finding]:
-    session.execute(ROOM_TO_SORT)
-    session.execute(IN_PARALLEL)
+    for setting in (ROOM_TO_SORT, IN_PARALLEL, WHOLE_TABLES):
+        session.execute(setting)
     return [finding for query in queries for finding in differences(session, check, query, **range_of(window))]
 
 
