@@ -17,7 +17,7 @@ demo: $(INSTALLED) ## Run the main job on a year of real retail data
 	@$(BIN)/clearinghouse demo
 
 test: lint ## Run every check and every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 lint: $(INSTALLED) ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .

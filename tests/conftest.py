@@ -1,8 +1,8 @@
 """Every test runs on a real PostgreSQL and Redis, set up by the real migrations.
 
 `TEST_DATABASE_URL` and `TEST_REDIS_URL` name servers to use; without them the embedded ones run under
-`var/test`. A run makes a database of its own there and drops it. Tests keep apart by each using a network of
-its own.
+`var/test`. Each process of a run makes a PostgreSQL database of its own there, drops it at the end, and takes the
+Redis database of its number. Tests keep apart by each using a network of its own.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ from tests.conformity.answers import AnswerChecks
 Run = Callable[..., Result]
 
 ROOT = Path(__file__).parent.parent
+# Which of the processes that share the run this is: "gw0", "gw1"; empty when there is one only.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 numbers = itertools.count(1)
 
 
@@ -67,7 +69,13 @@ def settings() -> Iterator[Settings]:
         database_url, redis_url = database_url or servers.database_url, redis_url or servers.redis_url
     assert database_url and redis_url
     with a_database(database_url) as own_url:
-        yield Settings(own_url, redis_url, var, b"only for tests, thirty-two bytes", rate_limit=False)
+        own = (own_url, own_redis(redis_url), var / WORKER)
+        yield Settings(*own, b"only for tests, thirty-two bytes", rate_limit=False)
+
+
+def own_redis(url: str) -> str:
+    number = WORKER.removeprefix("gw")
+    return f"{url}{'&' if '?' in url else '?'}db={number}" if number else url
 
 
 @contextmanager

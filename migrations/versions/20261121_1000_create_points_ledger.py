@@ -14,7 +14,11 @@ CREATE_ROLE = """
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'clearinghouse_app') THEN
-        CREATE ROLE clearinghouse_app NOLOGIN NOSUPERUSER NOBYPASSRLS;
+        BEGIN
+            CREATE ROLE clearinghouse_app NOLOGIN NOSUPERUSER NOBYPASSRLS;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;  -- Another database of this server was set up at the same moment.
+        END;
     END IF;
     IF NOT pg_has_role(current_user, 'clearinghouse_app', 'SET') THEN
         EXECUTE format('GRANT clearinghouse_app TO %I WITH SET TRUE', current_user);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,6 +17,7 @@ from tests.conftest import NetworkForTests, Till
 from tests.exposure.conftest import IN_JANUARY, JANUARY, code_of, fail
 
 BASE = "/v1/settlement"
+NO_LEG = ids.show(ids.LEG, UUID(int=1))
 
 
 def call(network: NetworkForTests, key: str, method: str, path: str, body: Any = None) -> TestResponse:
@@ -122,7 +124,7 @@ def test_exposures_are_listed_by_store_page_by_page(network: NetworkForTests) ->
                 ("/exposures/A/caps", {"cap": None}),
                 ("/exposure-policies", {"policy": "block"}),
                 ("/exposures/A/deposits", {"kind": "lodged", "amount": 1, "reference": "T"}),
-                (f"/legs/{ids.show(ids.LEG, ids.new_id())}/deposit", None),
+                (f"/legs/{NO_LEG}/deposit", None),
             ]
         ],
         (OWNER, "GET", "/exposure-policies", None),
@@ -154,7 +156,7 @@ def test_who_is_no_treasurer_changes_nothing(
         ("/exposures/Z/deposits", {"kind": "lodged", "amount": 1, "reference": "T"}, 404, "store_unknown"),
         ("/exposures/A/deposits", {"kind": "returned", "amount": 1, "reference": "T"}, 409, "deposit_insufficient"),
         ("/legs/nothing/deposit", None, 422, "invalid_id"),
-        (f"/legs/{ids.show(ids.LEG, ids.new_id())}/deposit", None, 404, "leg_unknown"),
+        (f"/legs/{NO_LEG}/deposit", None, 404, "leg_unknown"),
     ],
 )
 def test_bad_input_is_refused_with_a_code(
