@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 from uuid import UUID
 
+import orjson
 import redis
 from apiflask import APIFlask
 from apiflask.scaffold import _annotate
@@ -51,7 +52,8 @@ def id_cursor(prefix: str, query: dict[str, Any]) -> UUID | None:
 
 
 def json_text(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    # Numbers as names: marshmallow's errors name items of a list by their place.
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def json_response(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
