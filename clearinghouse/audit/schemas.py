@@ -4,10 +4,10 @@ from apiflask import Schema
 from marshmallow import fields, validate
 
 from clearinghouse.directory.schemas import MOMENT_LIMIT
-from tenants.audit.rules import CODE_PATTERN, parse_head
+from tenants.audit.rules import CODE_PATTERN, HEAD_PATTERN
 from tenants.audit.service import DIFFERENCES_MAX
 from tenants.foundation.acts import COMMAND_LINE, DONE, JOB, KEY, PROGRAM, READ, REFUSED, STAFF
-from tenants.foundation.web import part, passes, rows_of
+from tenants.foundation.web import part, rows_of
 
 OUTCOMES = (DONE, READ, REFUSED)
 SEQUENCE_MAX = 2**62
@@ -76,7 +76,8 @@ class DifferenceSchema(Schema):
 
 class VerificationQuerySchema(Schema):
     head = fields.String(
-        validate=passes(parse_head), metadata={"description": "One that was kept", "example": HEAD_EXAMPLE}
+        validate=validate.Regexp(HEAD_PATTERN + r"\Z"),
+        metadata={"description": "One that was kept", "example": HEAD_EXAMPLE, "pattern": f"^{HEAD_PATTERN}$"},
     )
 
 

@@ -1,19 +1,21 @@
 """Ends of chains noted outside the database, in a file: without them nobody could tell that a log was cut short, or
-written anew by who has the whole database."""
+written anew by somebody who has the whole database."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
 from flask import current_app
 
-from tenants.audit.rules import Head, network_of, parse_head
+from tenants.audit.rules import HEAD_PATTERN, Head, network_of, parse_head
 
 FILE = "audit-heads.txt"
+LINE_PATTERN = rf"\S+ (net_\w{{26}}) ({HEAD_PATTERN})\n"
 
 
 def heads_file() -> Path:
@@ -32,11 +34,18 @@ def note_head(tenant_id: UUID, head: Head, at: datetime) -> None:
 
 
 def noted_heads(tenant_id: UUID) -> list[Head]:
+    """Oldest first."""
+    network = network_of(tenant_id)
+    return [head for noted, head in all_noted() if noted == network]
+
+
+def all_noted() -> Iterator[tuple[str, Head]]:
+    """Of each line the network and the head. What a full disk has cut short is passed over."""
     path = heads_file()
-    return heads_in(path.read_text(encoding="ascii").splitlines(), network_of(tenant_id)) if path.exists() else []
-
-
-def heads_in(lines: Iterable[str], network: str) -> list[Head]:
-    """A line that a full disk has cut short is passed over."""
-    words = (line.split() for line in lines)
-    return [parse_head(parts[2]) for parts in words if len(parts) == 3 and parts[1] == network]
+    if not path.exists():
+        return
+    with path.open(encoding="ascii", errors="replace") as file:
+        for line in file:
+            found = re.fullmatch(LINE_PATTERN, line)
+            if found is not None:
+                yield found[1], parse_head(found[2])

@@ -18,7 +18,8 @@ from tenants.foundation.errors import InvalidInput
 MALFORMED = "malformed"
 CODE_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
 ID_PATTERN = r"[a-z]{3}_[0-9a-z]{26}"
-CARD_PATTERN = r"\d{8,19}"
+HEAD_PATTERN = r"[0-9]{1,18}:[0-9a-f]{64}"
+CARD_PATTERN = r"[0-9]{8,19}"
 
 # Parameters of paths and of commands that name what an act is about. All others may hold personal data or secrets
 # and are in the digest only.
@@ -98,14 +99,14 @@ def hash_of(entry: Entry) -> bytes:
 
 def parse_head(text: str) -> Head:
     """`17:9f86d0…`, as `audit head` prints it."""
-    found = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
-    if found is None:
+    if not re.fullmatch(HEAD_PATTERN, text):
         raise InvalidInput(
             f"{text!r} is no head: write it as `clearinghouse audit head` has printed it, "
             "a number, a colon and 64 hexadecimal digits.",
             code="invalid_head",
         )
-    return Head(int(found[1]), bytes.fromhex(found[2]))
+    sequence, _, hash_in_hex = text.partition(":")
+    return Head(int(sequence), bytes.fromhex(hash_in_hex))
 
 
 def compare_with_heads(head: Head, heads: Iterable[Head]) -> Iterator[Difference]:

@@ -63,14 +63,13 @@ def act_of(principal: Principal) -> Act | None:
     """What the audit log says of this request; None of a till's, which is in the ledger."""
     if principal.role == TERMINAL:
         return None
-    assert request.url_rule is not None
     key = ids.show(ids.KEY, principal.credential_id)
     is_person = principal.staff_code is not None
     return Act(
         kind=acts.STAFF if is_person else acts.KEY,
         actor=principal.staff_code or key,
         via=key if is_person else None,
-        action=f"{request.method} {request.url_rule.rule}",
+        action=f"{request.method} {request.url_rule}",
         subject=named_in(request.view_args or {}),
         request_id=g.get("request_id"),
         content=b"" if request.method in ("GET", "HEAD") else request.get_data(),
