@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import inspect, text
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Mapper, ORMExecuteState, Session, scoped_session
 
 from tenants.audit.rules import Entry, hash_of, network_of, safe, show_subject
 from tenants.foundation import clock, ids
@@ -123,11 +123,27 @@ def note_written(session: Session, _: object) -> None:
     """After each flush: which rows it has made, changed or removed."""
     if current_act() is None:
         return
-    tables: dict[str, list[str]] = session.info.setdefault(WRITTEN, {})
     for row in (*session.new, *(row for row in session.dirty if session.is_modified(row)), *session.deleted):
-        named = tables.setdefault(inspect(row).mapper.local_table.name, [])
-        if len(named) <= ROWS_NAMED_MAX and (name := name_of(row)) not in named:
-            named.append(name)
+        mapper: Mapper[Any] = inspect(row).mapper
+        note(session, mapper, mapper.primary_key_from_instance(row))
+
+
+def note_statement(state: ORMExecuteState) -> None:
+    """Before an INSERT, UPDATE or DELETE that goes past the flush: its table, and the rows if it gives their keys."""
+    if current_act() is None or not (state.is_insert or state.is_update or state.is_delete) or not state.bind_mapper:
+        return
+    given: Any = state.parameters or {}
+    for values in given if isinstance(given, list) else [given]:
+        key = [values.get(column.name) for column in state.bind_mapper.primary_key]
+        note(state.session, state.bind_mapper, key)
+
+
+def note(session: Session, mapper: Mapper[Any], key: Sequence[Any]) -> None:
+    tables: dict[str, list[str]] = session.info.setdefault(WRITTEN, {})
+    named = tables.setdefault(mapper.local_table.name, [])  # type: ignore[attr-defined]
+    name = name_of([column.name for column in mapper.primary_key], key)
+    if len(named) <= ROWS_NAMED_MAX and name not in named:
+        named.append(name)
 
 
 def forget_written(session: Session) -> None:
@@ -144,11 +160,9 @@ def written_of(session: Session) -> list[str]:
     ]
 
 
-def name_of(row: Any) -> str:
-    """Its key without the network: ids, days and numbers; text and hashes are left out."""
-    mapper = inspect(row).mapper
-    names = (column.name for column in mapper.primary_key)
-    key = dict(zip(names, mapper.primary_key_from_instance(row), strict=True))
+def name_of(names: Sequence[str], values: Sequence[Any]) -> str:
+    """A row's key without the network: ids, days and numbers; text and hashes are left out."""
+    key = dict(zip(names, values, strict=True))
     parts = {name: value for name, value in key.items() if name != "tenant_id"} or key
     return "/".join(shown for name, value in parts.items() for shown in show_part(name, value))
 

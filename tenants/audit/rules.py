@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -85,7 +85,7 @@ def show_entry(entry: Entry) -> dict[str, Any]:
 def show_value(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
-    return value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value
+    return value.astimezone(UTC).isoformat(timespec="microseconds") if isinstance(value, datetime) else value
 
 
 def hash_of(entry: Entry) -> bytes:

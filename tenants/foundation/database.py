@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.scoping import scoped_session
 
-from tenants.audit.recording import forget_written, note_written, record
+from tenants.audit.recording import forget_written, note_statement, note_written, record
 
 APPLICATION_ROLE = "clearinghouse_app"
 READ_COMMITTED = "READ COMMITTED"
@@ -47,6 +47,7 @@ class Base(DeclarativeBase):
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 event.listen(db.session, "after_flush", note_written)
+event.listen(db.session, "do_orm_execute", note_statement)
 
 
 def normal_url(url: str) -> URL:
