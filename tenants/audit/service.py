@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, any_, func, literal, select
 
 from tenants.audit.heads import noted_heads
 from tenants.audit.recording import digest_of, veil
@@ -119,7 +119,7 @@ def conditions(tenant_id: UUID, wanted: Wanted) -> Iterator[ColumnElement[bool]]
     if wanted.subject is not None:
         sought = veil(tenant_id, wanted.subject) if looks_like_a_card(wanted.subject) else wanted.subject
         words = func.array_to_string(AuditEntry.subject.concat(AuditEntry.written), " ")
-        yield func.string_to_array(words, " ").contains([sought])
+        yield literal(sought) == any_(func.string_to_array(words, " ", type_=ARRAY(Text)))
 
 
 def entry_of(row: AuditEntry) -> tuple[Entry, bytes]:
