@@ -141,9 +141,11 @@ def note_statement(state: ORMExecuteState) -> None:
 def note(session: Session, mapper: Mapper[Any], key: Sequence[Any]) -> None:
     tables: dict[str, list[str]] = session.info.setdefault(WRITTEN, {})
     named = tables.setdefault(mapper.local_table.name, [])  # type: ignore[attr-defined]
-    name = name_of([column.name for column in mapper.primary_key], key)
-    if len(named) <= ROWS_NAMED_MAX and name not in named:
-        named.append(name)
+    # One more than are shown tells that there are more.
+    if len(named) <= ROWS_NAMED_MAX:
+        name = name_of([column.name for column in mapper.primary_key], key)
+        if name not in named:
+            named.append(name)
 
 
 def forget_written(session: Session) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -79,7 +79,7 @@ class Difference:
 
 def show_entry(entry: Entry) -> dict[str, Any]:
     """In JSON's types: hashes in hexadecimal, the moment in UTC with microseconds."""
-    return {field.name: show_value(getattr(entry, field.name)) for field in fields(Entry)}
+    return {name: show_value(value) for name, value in vars(entry).items()}
 
 
 def show_value(value: Any) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, any_, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Text, any_, func, literal, select
 
 from tenants.audit.heads import noted_heads
 from tenants.audit.recording import digest_of, veil
@@ -28,6 +29,9 @@ from tenants.audit.tables import AuditEntry
 from tenants.foundation.acts import DONE, acting, current_act
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import NotFound
+
+# As `Entry` has them, without the network, after the hash. No objects of the model: a log may be long.
+COLUMNS = [AuditEntry.hash, *(getattr(AuditEntry, each.name) for each in fields(Entry) if each.name != "network")]
 
 PAGE_ENTRIES = 5_000
 DIFFERENCES_MAX = 100
@@ -97,12 +101,12 @@ def list_entries(
     tenant_id: UUID, limit: int, before: int | None = None, wanted: Wanted | None = None
 ) -> list[tuple[Entry, bytes]]:
     """Each with its hash, newest first, those before the entry of number `before`."""
-    statement = select(AuditEntry).order_by(AuditEntry.sequence.desc()).limit(limit)
+    statement = select(*COLUMNS).order_by(AuditEntry.sequence.desc()).limit(limit)
     statement = statement.where(*conditions(tenant_id, wanted or Wanted()))
     if before is not None:
         statement = statement.where(AuditEntry.sequence < before)
     with unit_of_work(tenant_id) as session:
-        return [entry_of(row) for row in session.scalars(statement)]
+        return entries_of(tenant_id, session.execute(statement))
 
 
 def conditions(tenant_id: UUID, wanted: Wanted) -> Iterator[ColumnElement[bool]]:
@@ -122,17 +126,17 @@ def conditions(tenant_id: UUID, wanted: Wanted) -> Iterator[ColumnElement[bool]]
         yield literal(sought) == any_(func.string_to_array(words, " ", type_=ARRAY(Text)))
 
 
-def entry_of(row: AuditEntry) -> tuple[Entry, bytes]:
-    columns = {each.name: getattr(row, each.name) for each in fields(Entry) if each.name != "network"}
-    return Entry(network=network_of(row.tenant_id), **columns), row.hash
+def entries_of(tenant_id: UUID, rows: Iterable[Any]) -> list[tuple[Entry, bytes]]:
+    network = network_of(tenant_id)
+    return [(Entry(network, *row[1:]), row[0]) for row in rows]
 
 
 def find_entry(tenant_id: UUID, sequence: int) -> tuple[Entry, bytes]:
     with unit_of_work(tenant_id) as session:
-        row = session.get(AuditEntry, (tenant_id, sequence))
-    if row is None:
+        found = entries_of(tenant_id, session.execute(select(*COLUMNS).where(AuditEntry.sequence == sequence)))
+    if not found:
         raise NotFound(f"There is no entry {sequence} in this audit log.", code="audit_entry_unknown")
-    return entry_of(row)
+    return found[0]
 
 
 def was_sent(tenant_id: UUID, sequence: int, content: bytes) -> bool:
@@ -155,11 +159,11 @@ def all_entries(tenant_id: UUID) -> Iterator[tuple[Entry, bytes]]:
 
 
 def page_after(tenant_id: UUID, sequence: int | None) -> list[tuple[Entry, bytes]]:
-    statement: Select[AuditEntry] = select(AuditEntry).order_by(AuditEntry.sequence).limit(PAGE_ENTRIES)
+    statement = select(*COLUMNS).order_by(AuditEntry.sequence).limit(PAGE_ENTRIES)
     if sequence is not None:
         statement = statement.where(AuditEntry.sequence > sequence)
     with unit_of_work(tenant_id) as session:
-        return [entry_of(row) for row in session.scalars(statement)]
+        return entries_of(tenant_id, session.execute(statement))
 
 
 def verify(tenant_id: UUID, *heads: Head) -> Verified:
