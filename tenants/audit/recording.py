@@ -75,10 +75,10 @@ def record(session: scoped_session[Any], tenant_id: UUID, recorded_as: str | Non
     if act is None:
         return
     session.flush()
-    has_written = session.scalar(HAS_WRITTEN)
-    if not (has_written or recorded_as):
+    came_of_it = DONE if session.scalar(HAS_WRITTEN) else recorded_as
+    if came_of_it is None:
         return
-    outcome = REFUSED if act.refused_because else DONE if has_written else recorded_as or DONE
+    outcome = REFUSED if act.refused_because else came_of_it
     written = written_of(session())
     head = session.execute(LOCK_AND_FIND_HEAD, {"tenant": str(tenant_id)}).one_or_none()
     sequence, previous_hash = head or (0, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
 from cli import clearinghouse
+from tenants.audit.rules import CARD_NUMBERS, SUBJECTS
 from tenants.credentials.rules import HQ, STAFF, WEBHOOKS
 from tenants.credentials.service import create_credential
 from tenants.foundation import clock
@@ -167,6 +169,14 @@ def test_commands_are_recorded_without_anybodys_data(
     entries = [entry.action for entry in entries_of(network.tenant_id) if entry.actor_kind == "command line"]
     assert entries == outputs
     assert [secret for secret in (*SECRETS, card, new) if secret in log] == []
+
+
+def test_every_parameter_of_a_path_is_named(app: APIFlask) -> None:
+    parameters = {name for _, rule in admin_routes(app) for name in re.findall(r"<(\w+)>", rule)}
+
+    assert len(parameters) >= 15
+    # The name of an export: a file of the month.
+    assert parameters - SUBJECTS - CARD_NUMBERS == {"name"}
 
 
 @pytest.fixture

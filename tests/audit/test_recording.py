@@ -181,6 +181,20 @@ def test_a_write_that_no_model_sees_is_recorded(network: NetworkForTests) -> Non
     assert (entry.actor, entry.outcome, entry.written) == ("ada", DONE, [])
 
 
+REQUEST_IDS = [("r-17", "r-17"), ("0af7651916cd43dd8448eb211c80319c", "0af7651916cd43dd8448eb211c80319c"),
+               ("Ada Lovelace", "malformed"), ("x" * 129, "malformed"), (None, None)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("request_id", "kept"), REQUEST_IDS)
+def test_the_id_of_the_request_is_kept_unless_it_may_be_anything(
+    network: NetworkForTests, request_id: str | None, kept: str | None
+) -> None:
+    with acting(Act("program", "ada", "a test", request_id=request_id)):
+        create_store(network.tenant_id, "D", "Store D")
+
+    assert newest(network.tenant_id).request_id == kept
+
+
 def test_a_transaction_that_is_rolled_back_leaves_no_entry(network: NetworkForTests) -> None:
     def write() -> None:
         with pytest.raises(ZeroDivisionError), acting(ADA), unit_of_work(network.tenant_id) as session:
