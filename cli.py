@@ -60,6 +60,7 @@ COMMANDS = {
     "journal": "settlement.accounting.commands:journal",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
+    "audit": "clearinghouse.audit.commands:audit",
 }
 
 

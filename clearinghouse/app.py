@@ -9,6 +9,7 @@ from apiflask import APIBlueprint, APIFlask
 from flask_migrate import Migrate
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from clearinghouse.audit.web import audit
 from clearinghouse.bank_accounts.web import bank_accounts
 from clearinghouse.cards.web import cards
 from clearinghouse.dayclose.web import day_closes
@@ -36,7 +37,7 @@ from tenants.foundation.web import (
 )
 
 TILL_FACE = (pos, quotes, holds, sequences, day_closes)
-HEAD_OFFICE_FACE = (directory, staff, bank_accounts, cards, merges, verification, webhooks)
+HEAD_OFFICE_FACE = (directory, staff, bank_accounts, cards, merges, verification, webhooks, audit)
 
 # Connections of a worker for everything but postings.
 POOL_SIZE = 4
@@ -76,7 +77,7 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     db.init_app(app)
     Migrate(app, db)
     calls = Calls(autocommit_engine(settings.database_url))
-    app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={})
+    app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={}, refusals_entered={})
     app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None
     register_error_handlers(app)
     app.before_request(refuse_payment_cards_outside_the_body)

@@ -39,6 +39,7 @@ from tenants.bank_accounts.queries import accounts_of_stores
 from tenants.bank_accounts.service import head_office_account
 from tenants.bank_accounts.tables import BankAccount
 from tenants.foundation import clock, ids
+from tenants.foundation.acts import READ
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import NotFound
 from tenants.foundation.files import put_in_place
@@ -183,7 +184,7 @@ def list_payment_files(tenant_id: UUID, month: date) -> list[PaymentFile]:
 
 def get_payment_file(tenant_id: UUID, file_id: UUID) -> tuple[PaymentFile, bytes, date]:
     """The file, its bytes, and the month that it pays for."""
-    with unit_of_work(tenant_id) as session:
+    with unit_of_work(tenant_id, recorded_as=READ) as session:
         found = queries.file_and_month(session, file_id)
     if found is None:
         raise NotFound(

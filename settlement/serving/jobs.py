@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clearinghouse.audit.jobs import note_heads
 from clearinghouse.expiry.jobs import expire_network
 from clearinghouse.holds.service import release_overdue_everywhere
 from clearinghouse.ledger.service import ensure_partitions_ahead
@@ -61,6 +62,7 @@ PERIODIC = (
     (make_partitions, "50 3 * * *"),
     (purge_all, "20 4 * * *"),
     (expire_all_disputes, "40 4 * * *"),
+    (note_heads, "55 4 * * *"),
 )
 # (job, seconds between two runs): asks what there is to do, and has it done by other jobs.
 FREQUENT = ((carry_all, 3),)

@@ -17,10 +17,11 @@ from rq.job import Job
 
 from clearinghouse.webhooks.jobs import FAST, QUEUES
 from settlement.serving.jobs import FREQUENT, PERIODIC
+from tenants.foundation.acts import acting
 from tenants.foundation.calls import calls
 from tenants.foundation.database import db
 from tenants.foundation.errors import ClearinghouseError
-from tenants.foundation.queue import QUEUE_NAME, job_queue
+from tenants.foundation.queue import QUEUE_NAME, act_of, job_queue
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ class ForkingWorker(Worker):
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         db.engine.dispose(close=False)
         calls().engine.dispose(close=False)
-        super().main_work_horse(job, queue)
+        with acting(act_of(job)):
+            super().main_work_horse(job, queue)
 
 
 def run_worker(burst: bool, only_webhooks: bool = False) -> None:

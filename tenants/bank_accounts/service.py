@@ -12,6 +12,7 @@ from tenants.bank_accounts.queries import accounts_of_participants, head_office_
 from tenants.bank_accounts.rules import DETAILS, BankDetails, bare, check_details
 from tenants.bank_accounts.tables import BankAccount
 from tenants.foundation import clock, ids
+from tenants.foundation.acts import READ
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, NotFound
 from tenants.networks.service import check_code, check_name, today_in
@@ -93,7 +94,7 @@ def list_bank_accounts(
     tenant_id: UUID, after: str | None = None, limit: int | None = None
 ) -> list[tuple[BankAccount, str]]:
     """The participants', each with the participant's code, by code, those that follow the code `after`."""
-    with unit_of_work(tenant_id) as session:
+    with unit_of_work(tenant_id, recorded_as=READ) as session:
         found = session.execute(accounts_of_participants(after, limit))
         return [(account, code) for account, code in found]
 

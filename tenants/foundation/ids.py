@@ -45,6 +45,8 @@ DEPOSIT = "dep"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)
+# In the audit log, for what concerns no network: the id of none.
+INSTALLATION = UUID(int=0)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

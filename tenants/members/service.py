@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import insert, or_, select
 
 from tenants.foundation import clock, ids
+from tenants.foundation.acts import READ
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, Forbidden, InvalidInput, NotFound
 from tenants.foundation.luhn import check_digit, is_card_number
@@ -219,7 +220,7 @@ def list_members(
     if reference is not None:
         check_reference(reference)
         statement = statement.where(Member.reference == reference)
-    with unit_of_work(tenant_id) as session:
+    with unit_of_work(tenant_id, recorded_as=READ) as session:
         return list(session.scalars(statement))
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from tenants.foundation import clock
+from tenants.foundation.acts import READ
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict
 from tenants.foundation.secret_key import derive
@@ -84,7 +85,7 @@ def wallet_secret(wallet: MobileWallet) -> bytes:
 def find_wallet(tenant_id: UUID, member_id: UUID) -> MobileWallet:
     """Made when it is first asked for: until then no code of the member is right."""
     find_member(tenant_id, member_id)
-    with unit_of_work(tenant_id) as session:
+    with unit_of_work(tenant_id, recorded_as=READ) as session:
         return session.get(MobileWallet, (tenant_id, member_id)) or load_wallet(session, tenant_id, member_id)
 
 

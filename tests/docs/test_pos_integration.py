@@ -29,7 +29,14 @@ WRITTEN_TIME_ZONE = "Europe/Berlin"
 
 # What no terminal's key leads to: head office, the operator, the command line.
 MODULES_ELSEWHERE = (
-    *("clearinghouse/expiry", "clearinghouse/health", "clearinghouse/imports", "clearinghouse/programme"),
+    *(
+        "clearinghouse/audit",
+        "tenants/audit",
+        "clearinghouse/expiry",
+        "clearinghouse/health",
+        "clearinghouse/imports",
+        "clearinghouse/programme",
+    ),
     *(
         "clearinghouse/webhooks",
         "settlement/",

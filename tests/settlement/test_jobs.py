@@ -115,4 +115,5 @@ def test_periodic_jobs_fan_out_to_every_network(network: NetworkForTests) -> Non
         "purge_all",
         "expire_all_disputes",
         "measure_all",
+        "note_heads",
     }
