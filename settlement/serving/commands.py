@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 
 import click
 
@@ -12,10 +14,12 @@ from settlement.serving.processes import (
     run_scheduler,
     run_worker,
     serve_until_told,
+    stop_signals_blocked,
 )
+from tenants.foundation import logs
 from tenants.foundation.console import out, with_app
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -25,21 +29,33 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 @click.option("--threads", default=4, show_default=True, help="Requests that a worker handles at once.")
 @with_app
 def serve(host: str, port: int, workers: int, threads: int) -> None:
-    """Serve HTTP, run jobs and the scheduler, until Ctrl-C."""
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    """Serve HTTP, run jobs and the scheduler, until Ctrl-C.
+
+    A first SIGTERM or Ctrl-C lets requests and jobs finish, for half a minute at most; a second one does not.
+    """
     for problem in what_is_missing():
         raise problem
     check_port(host, port)
-    out.print(f"http://{host}:{port}       API")
-    out.print(f"http://{host}:{port}/docs/  its documentation")
-    serve_until_told(
-        {
-            "http": http_command(host, port, workers, threads),
-            "worker": cli_command("worker"),
-            "webhooks": cli_command("worker", "--only-webhooks"),
-            "scheduler": cli_command("scheduler"),
-        }
-    )
+    with stop_signals_blocked():
+        say_where(f"http://{host}:{port}")
+        number = serve_until_told(
+            {
+                "http": http_command(host, port, workers, threads),
+                "worker": cli_command("worker"),
+                "webhooks": cli_command("worker", "--only-webhooks"),
+                "scheduler": cli_command("scheduler"),
+            }
+        )
+    if number == signal.SIGTERM:
+        sys.exit(128 + number)
+
+
+def say_where(address: str) -> None:
+    if logs.is_read_by_machines():
+        log.info("serving", extra={"address": address})
+    else:
+        out.print(f"{address}       API")
+        out.print(f"{address}/docs/  its documentation")
 
 
 @click.command()
@@ -48,7 +64,6 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
 @with_app
 def worker(burst: bool, only_webhooks: bool) -> None:
     """Run jobs from the queues; start as many as there are cores to spare."""
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     run_worker(burst, only_webhooks)
 
 
@@ -56,5 +71,4 @@ def worker(burst: bool, only_webhooks: bool) -> None:
 @with_app
 def scheduler() -> None:
     """Put periodic jobs into the queues: expiry, monthly close, partitions, webhooks. One is enough."""
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     run_scheduler()

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from apiflask.scaffold import _annotate
-from flask import Response, after_this_request, current_app, request
+from flask import Response, after_this_request, current_app, g, request
 
 from tenants.credentials.rules import HQ, SCOPES, STAFF, TERMINAL, limit_of
 from tenants.credentials.service import Principal, authenticate, check_scope
@@ -37,7 +37,7 @@ def authenticated(*roles: str, scope: Scopes | Mapping[str, Scopes] = ()) -> Cal
     def decorate(view: View) -> View:
         @wraps(view)
         def with_principal(*args: Any, **kwargs: Any) -> Any:
-            principal = authenticate(bearer_key())
+            g.principal = principal = authenticate(bearer_key())
             count_request(principal)
             if principal.role not in roles:
                 raise Forbidden(f"This call needs a key of {' or '.join(roles)}.", code="wrong_kind_of_key")
