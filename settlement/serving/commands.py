@@ -11,10 +11,10 @@ from settlement.serving.processes import (
     check_port,
     cli_command,
     http_command,
+    noting_stop_signals,
     run_scheduler,
     run_worker,
     serve_until_told,
-    stop_signals_blocked,
 )
 from tenants.foundation import logs
 from tenants.foundation.console import out, with_app
@@ -36,7 +36,7 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
     for problem in what_is_missing():
         raise problem
     check_port(host, port)
-    with stop_signals_blocked():
+    with noting_stop_signals() as signals:
         say_where(f"http://{host}:{port}")
         number = serve_until_told(
             {
@@ -44,7 +44,8 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
                 "worker": cli_command("worker"),
                 "webhooks": cli_command("worker", "--only-webhooks"),
                 "scheduler": cli_command("scheduler"),
-            }
+            },
+            signals,
         )
     if number == signal.SIGTERM:
         sys.exit(128 + number)

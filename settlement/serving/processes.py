@@ -1,6 +1,6 @@
 """What `serve` runs: the HTTP server, job workers and the scheduler, each a process of its own; how it stops them.
 
-While children run, the signals that stop `serve` are blocked and asked for: none comes between the start of a child
+While children run, the signals that stop `serve` are only noted: an exception could come between the start of a child
 and the note that it is there. A child ends with its parent, whatever that died of (`tenants.foundation.lifetimes`).
 """
 
@@ -31,7 +31,7 @@ from tenants.foundation.queue import QUEUE_NAME, job_queue
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.2
 RESTART_SECONDS = 2.0
 # A worker finishes the job it is at, the HTTP server the requests it has. Then it is told again: the worker puts its
 # job back. What is left after these is killed.
@@ -93,22 +93,19 @@ def cli_command(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def stop_signals_blocked() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+def noting_stop_signals() -> Iterator[list[int]]:
+    """The numbers of those that came, in their order."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in STOP_SIGNALS}
     try:
-        yield
+        yield came
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def told_to_stop(seconds: float) -> int | None:
-    """The number of the signal, if one comes within `seconds`."""
-    came = signal.sigtimedwait(STOP_SIGNALS, seconds)
-    return came.si_signo if came else None
-
-
-def serve_until_told(commands: dict[str, list[str]]) -> int:
-    """Run until SIGTERM or Ctrl-C, whose number is returned. To be called with the signals blocked.
+def serve_until_told(commands: dict[str, list[str]], signals: list[int]) -> int:
+    """Run until a signal comes, whose number is returned.
 
     A worker or scheduler that ends is started again, the HTTP server is not: what a restart does not mend is
     wrong then.
@@ -117,14 +114,15 @@ def serve_until_told(commands: dict[str, list[str]]) -> int:
     try:
         for name, command in commands.items():
             children.append(Child(name, command, start(command)))
-        while (number := told_to_stop(POLL_SECONDS)) is None:
+        while not signals:
+            time.sleep(POLL_SECONDS)
             for child in children:
                 if child.process.poll() is not None:
                     replace_or_raise(child)
-        log.info("stopping, as told by %s", signal.Signals(number).name)
-        return number
+        log.info("stopping, as told by %s", signal.Signals(signals[0]).name)
+        return signals[0]
     finally:
-        stop(children)
+        stop(children, signals)
         log.info("all processes have ended")
 
 
@@ -142,14 +140,14 @@ def replace_or_raise(child: Child) -> None:
     child.process = start(child.command)
 
 
-def stop(children: Sequence[Child]) -> None:
-    """Have all children end what they are at; a second signal hurries them. Whoever is left is killed, with the
+def stop(children: Sequence[Child], signals: list[int]) -> None:
+    """Have all children end what they are at; one signal more hurries them. Whoever is left is killed, with the
     processes that it has started."""
     tell(children)
-    if not wait_for(children, STOP_SECONDS_MAX):
+    if not wait_for(children, STOP_SECONDS_MAX, signals):
         log.warning("stopping at once what is still running: %s", ", ".join(running(children)))
         tell(children)
-        wait_for(children, HURRY_SECONDS_MAX)
+        wait_for(children, HURRY_SECONDS_MAX, signals)
     # Handles, not numbers: another process may be given the number of one that ends meanwhile.
     left = [handle for child in children if child.process.poll() is None for handle in family_of(child.process.pid)]
     for handle in left:
@@ -164,12 +162,11 @@ def tell(children: Sequence[Child]) -> None:
         child.process.terminate()
 
 
-def wait_for(children: Sequence[Child], seconds: float) -> bool:
-    """Whether all have ended within `seconds`; a further signal to stop ends the waiting."""
-    deadline = time.monotonic() + seconds
-    while running(children) and time.monotonic() < deadline:
-        if told_to_stop(0.05) is not None:
-            break
+def wait_for(children: Sequence[Child], seconds: float, signals: list[int]) -> bool:
+    """Whether all have ended within `seconds`; one signal more ends the waiting."""
+    deadline, number = time.monotonic() + seconds, len(signals)
+    while running(children) and time.monotonic() < deadline and len(signals) == number:
+        time.sleep(0.05)
     return not running(children)
 
 

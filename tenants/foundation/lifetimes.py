@@ -12,7 +12,6 @@ from pathlib import Path
 PARENT_VARIABLE = "CLEARINGHOUSE_PARENT"
 PR_SET_PDEATHSIG = 1
 
-# Only what serve sends on: a child that is still starting is told to stop as soon as it can listen.
 STOP_SIGNALS = frozenset((signal.SIGTERM, signal.SIGINT))
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -32,7 +31,6 @@ def end_with_serve() -> None:
     if parent is not None:
         end_with(int(parent))
         os.environ[PARENT_VARIABLE] = str(os.getpid())
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def descendants_of(pid: int) -> Iterator[int]:
