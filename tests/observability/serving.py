@@ -48,7 +48,8 @@ class Serving:
             MARK: self.mark,
             **environment,
         }
-        command = [sys.executable, "-m", "cli", "serve", "--port", str(self.port), "--workers", "1", *options]
+        given = ["--port", str(self.port), "--workers", "1", "--metrics", "off", *options]
+        command = [sys.executable, "-m", "cli", "serve", *given]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=log)
 

@@ -65,7 +65,9 @@ def test_a_request_that_was_begun_is_answered(
             headers={"Authorization": f"Bearer {key}", "X-Request-Id": "begun"},
         )
         answer = pool.submit(urlopen, asked, timeout=30)
-        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'tenants.credentials'::regclass")
+        waiting = text(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'tenants.credentials'::regclass"
+        )
         wait_until(lambda: connection.scalar(waiting))
 
         started.tell()
