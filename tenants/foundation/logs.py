@@ -74,7 +74,7 @@ PERSONAL = re.compile(
 # SQLSTATE classes whose messages quote values: data exceptions, and what functions raise in words of their own.
 QUOTING_CLASSES = ("22", "P0")
 
-to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\u2028\u2029]")
 
 # Of this process: the command that it runs, and in a job's own process the job.
@@ -222,12 +222,12 @@ def write(line: str) -> None:
 def configure(command: str) -> None:
     """Have everything that this process logs come out as lines. Raises `InvalidInput` for a setting that is none."""
     bound["command"] = command
-    lines = Lines(chosen_format())
+    lines, level = Lines(chosen_format()), chosen_level(command).upper()
     # Kept from a second time, as in a fork: every line once.
     logging.root.handlers[:] = [lines]
     logging.root.setLevel(logging.WARNING)
     for package in OWN_PACKAGES:
-        logging.getLogger(package).setLevel(chosen_level(command).upper())
+        logging.getLogger(package).setLevel(level)
     logging.captureWarnings(True)
     if command in SERVICES:
         sys.excepthook = log_uncaught

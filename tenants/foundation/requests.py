@@ -67,6 +67,8 @@ def begin_request() -> None:
     kept = g._get_current_object()
     kept.began = time.perf_counter()
     kept.request_id = request_id_of(request.environ.get("HTTP_X_REQUEST_ID"))
+    # Known later, if at all: by `authenticated`, and by `problem`.
+    kept.principal = kept.refusal = None
 
 
 def request_id_of(sent: str | None) -> str:
@@ -85,9 +87,9 @@ def end_request(response: Response) -> Response:
     response.headers.add(HEADER, kept.request_id)
     method = asked.method if asked.method in METHODS else OTHER_METHOD
     route = path_of(asked.url_rule) if asked.url_rule else NO_ROUTE
-    asking = kept.get("principal")
+    asking = kept.principal
     caller = (asking.tenant_id, asking.terminal_id, asking.credential_id) if asking else None
-    answered = Answered(kept.request_id, caller, method, route, response.status_code, kept.get("refusal"), seconds)
+    answered = Answered(kept.request_id, caller, method, route, response.status_code, kept.refusal, seconds)
     afterwards(record, time.time(), answered)
     return response
 
