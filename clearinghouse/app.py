@@ -30,6 +30,7 @@ from tenants.foundation.config import Settings
 from tenants.foundation.database import autocommit_engine, connect_arguments, db, normal_url
 from tenants.foundation.openapi import OptionalFields, complete_document
 from tenants.foundation.rate_limits import RateLimiter
+from tenants.foundation.requests import register_requests
 from tenants.foundation.web import (
     BODY_BYTES_MAX,
     refuse_payment_cards_outside_the_body,
@@ -47,7 +48,8 @@ DESCRIPTION = """Loyalty points for franchise networks: issued and redeemed in e
 Send `Authorization: Bearer <key>`. A key has scopes; the security of each call names those that allow it, of which
 one is enough. `RateLimit` tells how many requests the key may send now; one too many is answered 429 and does
 nothing: send it again after `Retry-After` seconds. Points and money are integers, money in minor units. Errors are
-RFC 9457 problem documents: act on `code`."""
+RFC 9457 problem documents: act on `code`. Every answer has an `X-Request-Id`: yours, if you send one of 1 to 64
+letters, digits, dots, dashes and underscores."""
 
 
 def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> APIFlask:
@@ -80,6 +82,7 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={}, refusals_entered={})
     app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None
     register_error_handlers(app)
+    register_requests(app)
     app.before_request(refuse_payment_cards_outside_the_body)
     for blueprint in (*TILL_FACE, *HEAD_OFFICE_FACE, health, *blueprints):
         app.register_blueprint(blueprint)

@@ -21,8 +21,10 @@ from sqlalchemy import text
 
 from clearinghouse.ledger.tables import Transfer
 from tenants.foundation import clock, ids
+from tenants.foundation.afterwards import afterwards
 from tenants.foundation.calls import Calls, Statement
 from tenants.foundation.database import db
+from tenants.foundation.metrics import count_events
 from tenants.foundation.months import add_months, month_of
 
 log = logging.getLogger(__name__)
@@ -277,6 +279,7 @@ class Ledger:
                     raise
                 log.info("posting again after %s", type(error).__name__)
         self._keep_statistics(len(events))
+        afterwards(count_events, [(event["kind"], row[0]) for event, row in zip(events, rows, strict=True)])
         return [result_of(row) for row in rows]
 
     def _keep_statistics(self, events: int) -> None:

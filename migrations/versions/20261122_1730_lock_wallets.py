@@ -6,7 +6,7 @@ Revision ID: 20261122_1730
 from alembic import op
 
 revision = "20261122_1730"
-down_revision = "20261122_1660"
+down_revision = "20261122_1720"
 branch_labels = None
 depends_on = None
 

@@ -28,7 +28,6 @@ SUBJECTS = frozenset(
     "key_id leg leg_id member_id month network origin_month owner participant partition payee payer rate_id "
     "revision roles staff_code store store_code stores terminal_id webhook_id".split()
 )
-)
 # Of these a keyed hash is kept: a card number leads to a person.
 CARD_NUMBERS = frozenset({"number", "new_number", "card"})
 

@@ -41,7 +41,7 @@ def authenticated(*roles: str, scope: Scopes | Mapping[str, Scopes] = ()) -> Cal
     def decorate(view: View) -> View:
         @wraps(view)
         def with_principal(*args: Any, **kwargs: Any) -> Any:
-            principal = authenticate(bearer_key())
+            g.principal = principal = authenticate(bearer_key())
             count_request(principal)
             with acting(act_of(principal)):
                 try:

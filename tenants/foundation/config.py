@@ -8,20 +8,25 @@
 | `CLEARINGHOUSE_RATE_LIMIT` | `on` | `off`: keys may send as many requests as they like |
 | `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens, codes, PINs, webhook secrets |
 | `CLEARINGHOUSE_PUBLIC_URL` | `http://127.0.0.1:8080` | where whoever scans a statement's code reaches `serve` |
+| `CLEARINGHOUSE_LOG` | `json`; on a terminal `text` | form of the lines on standard error |
+| `CLEARINGHOUSE_LOG_LEVEL` | `info`; of commands `warning` | `debug`, `info`, `warning` or `error` |
 | `CLEARINGHOUSE_WEBHOOKS_TO_PRIVATE` | off | `1` lets webhooks call private addresses and plain http: to develop |
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tenants.foundation import embedded
+from tenants.foundation import embedded, logs
 from tenants.foundation.errors import InvalidInput
 from tenants.foundation.secret_key import load_secret_key
+
+log = logging.getLogger(__name__)
 
 PUBLIC_URL = "http://127.0.0.1:8080"
 
@@ -38,7 +43,10 @@ class Settings:
 
 
 def say_on_console(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+    if logs.is_read_by_machines():
+        log.info(sentence)
+    else:
+        print(sentence, file=sys.stderr)
 
 
 def is_on(variable: str) -> bool:

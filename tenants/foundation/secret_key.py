@@ -16,6 +16,7 @@ from flask import current_app
 from tenants.foundation.errors import ClearinghouseError
 
 VARIABLE = "CLEARINGHOUSE_SECRET_KEY"
+FILE_NAME = "secret.key"
 CHARACTERS_MIN = 32
 
 
@@ -26,7 +27,7 @@ class SecretKeyTooShort(ClearinghouseError):
 def load_secret_key(var: Path) -> bytes:
     named = os.environ.get(VARIABLE)
     if named is None:
-        return kept_key(var / "secret.key")
+        return kept_key(var / FILE_NAME)
     if len(named) < CHARACTERS_MIN:
         raise SecretKeyTooShort(f"{VARIABLE} must have {CHARACTERS_MIN} characters or more: `openssl rand -hex 32`.")
     return named.encode()

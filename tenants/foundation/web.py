@@ -16,12 +16,12 @@ import orjson
 import redis
 from apiflask import APIFlask
 from apiflask.scaffold import _annotate
-from flask import Response, request
+from flask import Response, g, has_request_context, request
 from marshmallow import Schema, ValidationError, fields
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from tenants.foundation import ids
-from tenants.foundation.database_errors import explain_database_error, first_line
+from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.errors import ClearinghouseError, InvalidInput, Unavailable
 from tenants.foundation.payment_cards import refuse_payment_cards, refuse_payment_cards_in
 
@@ -167,6 +167,9 @@ def load(schema: Schema, data: Any) -> dict[str, Any]:
 
 
 def problem(status: int, code: str, detail: str, **members: Any) -> Response:
+    if has_request_context():
+        g.refusal = code
+        members["request_id"] = g.request_id
     content = {
         "type": f"urn:clearinghouse:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -206,9 +209,9 @@ def problem_from_exception(error: Exception) -> Response:
     if explained is None and isinstance(error, redis.RedisError):
         explained = Unavailable("The job queue can't be reached; try again.", code="queue_unavailable")
     if explained is not None:
-        log.warning("%s: %s", explained.code, first_line(error))
+        log.warning("%s: %s", explained.code, error, extra={"code": explained.code})
         return problem_from_error(explained)
-    log.exception("unexpected error")
+    log.exception("an error that nobody expected", extra={"code": "internal_error"})
     return problem(500, "internal_error", "Something went wrong here; it has been logged. Try again later.")
 
 

@@ -47,6 +47,7 @@ MODULES_ELSEWHERE = (
         "tenants/staff",
         "tenants/validity",
         "tenants/foundation/config.py",
+        "tenants/foundation/logs.py",
     ),
     *("tenants/foundation/files.py", "tenants/foundation/money.py", "tenants/foundation/months.py"),
     *("tenants/foundation/secret_key.py", "tenants/networks", "tenants/stores"),

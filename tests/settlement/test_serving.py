@@ -38,8 +38,10 @@ def serving(settings: Settings, port: int) -> Iterator[subprocess.Popen[str]]:
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url,
         "CLEARINGHOUSE_VAR": str(settings.var),
+        "CLEARINGHOUSE_LOG": "text",
+        "CLEARINGHOUSE_SECRET_KEY": "x" * 64,
     }
-    command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", "1", "--metrics", "off"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
