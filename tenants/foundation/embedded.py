@@ -54,7 +54,7 @@ SOCKET_PATH_BYTES_MAX = 107
 # Where root puts what the PostgreSQL account can't reach under `var`.
 ELSEWHERE = Path("/var/lib/clearinghouse")
 # Not tempfile.gettempdir(): two processes with different TMPDIR must find the same socket.
-SHORT_PATHS = Path("/tmp")
+SHORT_PATHS = Path("/tmp")  # nosec B108 # a folder there that another user made is refused
 
 # pg_ctl passes paths through a shell in double quotes, and libpq splits hosts at commas.
 UNSAFE_IN_PATHS = frozenset('"$`\\,\n')
