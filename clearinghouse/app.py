@@ -7,12 +7,12 @@ from functools import partial
 
 from apiflask import APIBlueprint, APIFlask
 from flask_migrate import Migrate
-from flask_swagger_ui import get_swaggerui_blueprint
 
 from clearinghouse.bank_accounts.web import bank_accounts
 from clearinghouse.cards.web import cards
 from clearinghouse.dayclose.web import day_closes
 from clearinghouse.directory.web import directory
+from clearinghouse.documentation.web import documentation
 from clearinghouse.health.web import health
 from clearinghouse.holds.web import holds
 from clearinghouse.ledger.service import Ledger
@@ -29,6 +29,7 @@ from tenants.foundation.config import Settings
 from tenants.foundation.database import autocommit_engine, connect_arguments, db, normal_url
 from tenants.foundation.openapi import OptionalFields, complete_document
 from tenants.foundation.rate_limits import RateLimiter
+from tenants.foundation.security_headers import SecurityHeaders
 from tenants.foundation.web import (
     BODY_BYTES_MAX,
     refuse_payment_cards_outside_the_body,
@@ -80,7 +81,7 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None
     register_error_handlers(app)
     app.before_request(refuse_payment_cards_outside_the_body)
-    for blueprint in (*TILL_FACE, *HEAD_OFFICE_FACE, health, *blueprints):
+    for blueprint in (*TILL_FACE, *HEAD_OFFICE_FACE, health, documentation, *blueprints):
         app.register_blueprint(blueprint)
-    app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", {"validatorUrl": "none"}))
+    app.wsgi_app = SecurityHeaders(app.wsgi_app, settings.public_url)  # type: ignore[method-assign]
     return app

@@ -31,6 +31,8 @@ STOP_SECONDS_MAX = 30.0
 # How often a worker looks for jobs whose worker was killed, which are then done again. RQ's own 10 minutes are long
 # for whoever waits for statements.
 MAINTENANCE_SECONDS = 60
+# Of a request's line and headers together, about: the largest that a till has reason to send is a tenth of it.
+HEADER_BYTES_MAX = 32 * 1024
 
 
 class PortInUse(ClearinghouseError):
@@ -89,6 +91,11 @@ def http_command(host: str, port: int, workers: int, threads: int) -> list[str]:
         "wsgi",
         "--factory",
         "--no-ws",
+        # Whoever is in front speaks HTTP/1.1; what nobody uses nobody has to trust.
+        "--http",
+        "1",
+        "--http1-buffer-size",
+        str(HEADER_BYTES_MAX),
         "--respawn-failed-workers",
         "--log-level",
         "warning",
