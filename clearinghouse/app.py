@@ -79,6 +79,8 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     calls = Calls(autocommit_engine(settings.database_url))
     app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={})
     app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None
+    # A path is right or it is unknown; a redirection would name whatever host the request has named.
+    app.url_map.merge_slashes = False
     register_error_handlers(app)
     app.before_request(refuse_payment_cards_outside_the_body)
     for blueprint in (*TILL_FACE, *HEAD_OFFICE_FACE, health, documentation, *blueprints):
