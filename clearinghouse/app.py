@@ -63,6 +63,8 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
             "pool_size": POOL_SIZE,
             "max_overflow": POOL_SIZE,
             "pool_pre_ping": True,
+            # Errors repeat them otherwise, names of members among them, wherever they are printed.
+            "hide_parameters": True,
         },
         MAX_CONTENT_LENGTH=BODY_BYTES_MAX,
         OPENAPI_VERSION="3.1.0",

@@ -89,6 +89,9 @@ POSTGRES_SETTINGS = {
     "log_destination": "stderr",
     "logging_collector": "off",
     "log_min_duration_statement": "-1",
+    # A statement that failed and the row that it was about hold people's names.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 REDIS_SETTINGS = {
