@@ -30,17 +30,19 @@ TRANSPORT = ("Strict-Transport-Security", f"max-age={365 * 24 * 60 * 60}")
 
 
 class SecurityHeaders:
-    """Adds those that an answer does not have."""
+    """Adds those that an answer does not have, spelt as here."""
 
     def __init__(self, application: WSGIApplication, public_url: str) -> None:
-        headers = [*ALWAYS, *([TRANSPORT] if urlsplit(public_url).scheme == "https" else [])]
         self.application = application
-        self.headers = [(header[0].lower(), header) for header in headers]
+        self.headers = [*ALWAYS, *([TRANSPORT] if urlsplit(public_url).scheme == "https" else [])]
+        self.names = frozenset(name for name, _ in self.headers)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            present = {name.lower() for name, _ in headers}
-            added = [header for name, header in self.headers if name not in present]
+            present = dict(headers)
+            added = self.headers
+            if not self.names.isdisjoint(present):
+                added = [header for header in added if header[0] not in present]
             return start_response(status, [*headers, *added], exc_info)
 
         return self.application(environ, start)

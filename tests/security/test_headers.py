@@ -133,7 +133,7 @@ def test_browsers_are_held_to_https_where_it_is_served(
 
 
 def test_what_an_answer_says_itself_counts() -> None:
-    own = Response("", headers={"cache-control": "max-age=60", "Content-Security-Policy": "sandbox"})
+    own = Response("", headers={"Cache-Control": "max-age=60", "Content-Security-Policy": "sandbox"})
 
     answer = Client(SecurityHeaders(own, "http://127.0.0.1")).get("/")
 
