@@ -281,7 +281,7 @@ def note_outcome(delivery: Delivery, answer: Answer, now: datetime) -> None:
         delivery.due_at, delivery.finished_at = None, now
     elif delivery.state == PENDING:
         delivery.retries += 1
-        jitter = random.randint(0, JITTER_PERCENT_MAX)
+        jitter = random.randint(0, JITTER_PERCENT_MAX)  # nosec B311 # nothing is kept secret by it
         again_at = next_attempt_at(now, delivery.queued_at, delivery.retries, jitter, answer.retry_after)
         # Not when it has come to wait for an earlier one that is redelivered.
         if again_at is not None and delivery.due_at is not None:

@@ -7,7 +7,8 @@ import os
 import signal
 
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from tenants.foundation import logs
@@ -15,6 +16,8 @@ from tenants.foundation.lifetimes import STOP_SIGNALS, end_with_serve
 
 # A worker that has not answered what it began by then is killed; its requests may be sent again.
 ANSWER_SECONDS_MAX = 20
+# Of a request's line and headers together, about: the largest that a till has reason to send is a tenth of it.
+HEADER_BYTES_MAX = 32 * 1024
 # Granian's lines go the way of all others. Of requests it writes none, as they would hold paths.
 LOGGERS = {
     "version": 1,
@@ -60,6 +63,9 @@ def main() -> None:
         port=given.port,
         interface=Interfaces.WSGI,
         factory=True,
+        # Whoever is in front speaks HTTP/1.1; what nobody uses nobody has to trust.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES_MAX),
         websockets=False,
         workers=given.workers,
         blocking_threads=given.threads,

@@ -79,6 +79,7 @@ def autocommit_engine(url: str, pool_size: int = 8) -> Engine:
         normal_url(url),
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
+        hide_parameters=True,
         pool_size=pool_size,
         max_overflow=pool_size,
         connect_args=connect_arguments("plan_cache_mode=force_generic_plan", "enable_seqscan=off"),

@@ -54,7 +54,7 @@ SOCKET_PATH_BYTES_MAX = 107
 # Where root puts what the PostgreSQL account can't reach under `var`.
 ELSEWHERE = Path("/var/lib/clearinghouse")
 # Not tempfile.gettempdir(): two processes with different TMPDIR must find the same socket.
-SHORT_PATHS = Path("/tmp")
+SHORT_PATHS = Path("/tmp")  # nosec B108 # a folder there that another user made is refused
 
 # pg_ctl passes paths through a shell in double quotes, and libpq splits hosts at commas.
 UNSAFE_IN_PATHS = frozenset('"$`\\,\n')
@@ -89,6 +89,9 @@ POSTGRES_SETTINGS = {
     "log_destination": "stderr",
     "logging_collector": "off",
     "log_min_duration_statement": "-1",
+    # A statement that failed and the row that it was about hold people's names.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 REDIS_SETTINGS = {

@@ -21,7 +21,7 @@ from tenants.members.service import BOUND, UNBOUND, load_card, load_usable_card,
 from tenants.payment_tokens.tables import PaymentToken
 
 # Shorter ones are no provider's, but perhaps the last digits of a card.
-TOKEN_PATTERN = r"[\x21-\x7e]{8,255}"
+TOKEN_PATTERN = r"[\x21-\x7e]{8,255}"  # nosec B105 # it describes tokens and is none
 
 
 def check_token(token: str) -> None:
