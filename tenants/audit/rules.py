@@ -24,9 +24,9 @@ CARD_PATTERN = r"[0-9]{8,19}"
 # Parameters of paths and of commands that name what an act is about. All others may hold personal data or secrets
 # and are in the digest only.
 SUBJECTS = frozenset(
-    "batch_id business_date code delivery_id dispute_id fee_id file_id from_month hold_id into key_id leg leg_id member_id "
-    "month network origin_month owner participant payee payer rate_id revision roles staff_code store "
-    "store_code stores terminal_id webhook_id".split()
+    "backup batch_id business_date code data_key delivery_id dispute_id fee_id file_id from_month hold_id into "
+    "key_id leg leg_id member_id month network origin_month owner participant partition payee payer rate_id "
+    "revision roles staff_code store store_code stores terminal_id webhook_id".split()
 )
 # Of these a keyed hash is kept: a card number leads to a person.
 CARD_NUMBERS = frozenset({"number", "new_number", "card"})
