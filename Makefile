@@ -38,7 +38,7 @@ serve: $(INSTALLED) ## Serve the API on http://127.0.0.1:8080, with jobs and sch
 	@$(BIN)/clearinghouse init
 	@$(BIN)/clearinghouse serve
 
-bench: $(INSTALLED) ## Measure: posting, HTTP, a till's calls, import, close, valuation, statements
+bench: $(INSTALLED) ## Measure everything that docs/performance.md tells of
 	@$(BIN)/python -m benchmarks
 
 clean: ## Stop the embedded servers; remove their data, all output files and .venv
