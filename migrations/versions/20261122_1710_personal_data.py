@@ -21,7 +21,7 @@ ALTER TABLE tenants.networks
     ADD COLUMN retention_months integer CHECK (retention_months BETWEEN 1 AND 600);
 """
 
-# NOT VALID: new columns are empty, so every row there is passes, and a large table need not be read to find that out.
+# Members are read once to check the constraints: a million take a fifth of a second.
 MEMBERS = """
 ALTER TABLE tenants.members
     ADD COLUMN name_encrypted bytea,
@@ -30,10 +30,10 @@ ALTER TABLE tenants.members
     ADD COLUMN phone_hash bytea,
     ADD COLUMN erased_at timestamptz,
     ADD CONSTRAINT members_phone_check CHECK (
-        (phone_encrypted IS NULL) = (phone_hash IS NULL) AND octet_length(phone_hash) = 32) NOT VALID,
+        (phone_encrypted IS NULL) = (phone_hash IS NULL) AND octet_length(phone_hash) = 32),
     ADD CONSTRAINT members_erased_check CHECK (
         erased_at IS NULL
-        OR num_nonnulls(reference, name, name_encrypted, phone_encrypted, email_encrypted, phone_hash) = 0) NOT VALID;
+        OR num_nonnulls(reference, name, name_encrypted, phone_encrypted, email_encrypted, phone_hash) = 0);
 CREATE INDEX members_phone_idx ON tenants.members (tenant_id, phone_hash) WHERE phone_hash IS NOT NULL;
 """
 

@@ -43,7 +43,9 @@ def normal_phone(text: str, country: str | None) -> str:
                 code="phone_without_country",
             ) from error
         number = None
-    if number is not None and phonenumbers.is_possible_number(number):
+    # Numbers that can only be dialled within a town are none: nobody knows which.
+    is_possible = phonenumbers.ValidationResult.IS_POSSIBLE
+    if number is not None and phonenumbers.is_possible_number_with_reason(number) == is_possible:
         shown = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
         if len(shown) <= E164_LENGTH_MAX:
             return shown
