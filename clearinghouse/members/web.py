@@ -31,7 +31,7 @@ def forbid_keeping(response: Response) -> Response:
     return response
 
 
-@members.post("/members/search")
+@members.post("/member-search")
 @authenticated(TERMINAL, HQ, STAFF, scope={TERMINAL: REGISTER, HQ: (READ, DIRECTORY), STAFF: READ})
 @body(SearchSchema, phone="phone")
 @members.output(FoundSchema)

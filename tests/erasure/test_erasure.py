@@ -78,7 +78,7 @@ def test_nothing_of_the_member_is_left(network: NetworkForTests, till: Till, ada
     assert shown["erased_at"] == certificate["erased_at"]
     [left] = shown["cards"]
     assert (left["status"], left["card"] == card) == ("blocked", False)
-    assert network.hq("POST", "/v1/members/search", {"phone": ADA["phone"]}).json == {"members": []}
+    assert network.hq("POST", "/v1/member-search", {"phone": ADA["phone"]}).json == {"members": []}
     assert network.hq("GET", f"/v1/members?reference={ADA['reference']}").json["members"] == []
     assert network.hq("GET", f"/v1/members/{ada}/pin").json["set_at"] is None
     assert findings(network) == []

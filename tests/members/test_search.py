@@ -28,7 +28,7 @@ ADA = {"name": "Ada Lovelace", "phone": PHONE, "email": "ada@example.com", "refe
 
 
 def search(network: NetworkForTests, phone: Any, key: str | None = None, **fields: Any) -> Any:
-    return network.call(key or network.hq_key, "POST", "/v1/members/search", {"phone": phone, **fields})
+    return network.call(key or network.hq_key, "POST", "/v1/member-search", {"phone": phone, **fields})
 
 
 def add(network: NetworkForTests, **identity: Any) -> tuple[str, str]:
@@ -147,7 +147,7 @@ def test_what_is_no_number_is_refused(network: NetworkForTests, phone: Any, code
     "body", [{}, {"phone": PHONE, "country": "XX"}, {"phone": PHONE, "country": "de"}, {"phone": PHONE, "x": 1}, []]
 )
 def test_a_wrong_search_is_refused(network: NetworkForTests, body: Any) -> None:
-    answer = network.hq("POST", "/v1/members/search", body)
+    answer = network.hq("POST", "/v1/member-search", body)
 
     assert (answer.status_code, answer.json["code"]) == (422, "invalid_input")
 
@@ -182,7 +182,7 @@ def test_a_till_that_tries_numbers_is_stopped(
     headers = {"Authorization": f"Bearer {till.key}"}
     with running(replace(settings, rate_limit=True)) as limited:
         client = limited.test_client()
-        answers = [client.post("/v1/members/search", json={"phone": PHONE}, headers=headers) for _ in range(4)]
+        answers = [client.post("/v1/member-search", json={"phone": PHONE}, headers=headers) for _ in range(4)]
         balance = client.get(f"/v1/cards/{network.add_card()}", headers=headers)
 
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
