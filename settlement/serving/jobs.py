@@ -48,6 +48,10 @@ def purge_all() -> None:
         queue.enqueue(purge_network, str(tenant_id), job_timeout=CLOSE_SECONDS_MAX)
 
 
+def encrypt_all() -> None:
+    job_queue().enqueue(encrypt_everything, job_timeout=CLOSE_SECONDS_MAX)
+
+
 def erase_all_inactive() -> None:
     queue = job_queue()
     for tenant_id, _ in list_networks():
@@ -68,7 +72,7 @@ PERIODIC = (
     (close_all, "35 * * * *"),
     (make_partitions, "50 3 * * *"),
     (erase_all_inactive, "50 2 * * *"),
-    (encrypt_everything, "20 3 * * *"),
+    (encrypt_all, "20 3 * * *"),
     (purge_all, "20 4 * * *"),
     (expire_all_disputes, "40 4 * * *"),
 )

@@ -12,7 +12,25 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import Column, Connection, Row, Table, and_, create_engine, func, or_, select, text, tuple_, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    LargeBinary,
+    Row,
+    Table,
+    Uuid,
+    and_,
+    cast,
+    column,
+    create_engine,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+    values,
+)
 
 from tenants.foundation.database import db, normal_url
 from tenants.foundation.encryption import (
@@ -57,7 +75,7 @@ def encrypted_tables() -> list[Table]:
 
 
 def fields_of(table: Table) -> list[str]:
-    return [column.key.removesuffix(SUFFIX) for column in table.columns if column.key.endswith(SUFFIX)]
+    return [each.key.removesuffix(SUFFIX) for each in table.columns if each.key.endswith(SUFFIX)]
 
 
 @contextmanager
@@ -73,11 +91,11 @@ def as_owner() -> Iterator[Connection]:
 
 def list_data_keys() -> list[KeyUse]:
     """In the order of the keyring, then those that are missing there."""
-    values = count_values()
+    counted = count_values()
     known = [key.shown for key in keyring().load()]
     roles = {key_id: "encrypts" if place == 0 else "decrypts" for place, key_id in enumerate(known)}
-    ids = [*known, *sorted(values.keys() - roles.keys())]
-    return [KeyUse(key_id, roles.get(key_id, "missing"), values.get(key_id, 0)) for key_id in ids]
+    ids = [*known, *sorted(counted.keys() - roles.keys())]
+    return [KeyUse(key_id, roles.get(key_id, "missing"), counted.get(key_id, 0)) for key_id in ids]
 
 
 def count_values() -> dict[str, int]:
@@ -86,9 +104,9 @@ def count_values() -> dict[str, int]:
     with as_owner() as connection:
         for table in encrypted_tables():
             for field in fields_of(table):
-                column = table.columns[field + SUFFIX]
-                key_id = func.encode(key_id_in(column), "hex")
-                statement = select(key_id, func.count()).where(column.is_not(None)).group_by(key_id)
+                sealed = table.columns[field + SUFFIX]
+                key_id = func.encode(key_id_in(sealed), "hex")
+                statement = select(key_id, func.count()).where(sealed.is_not(None)).group_by(key_id)
                 for found, count in connection.execute(statement):
                     counted[found] = counted.get(found, 0) + count
     return counted
@@ -131,12 +149,12 @@ def retire_data_key(key_id: str) -> None:
     others = [other for other in keyring().load() if other != key]
     if keyring().load()[0] == key:
         raise Conflict(f"Key {key_id} encrypts: add another and rotate to that first.", code="data_key_in_use")
-    values = count_values().get(key_id, 0)
-    if values:
+    count = count_values().get(key_id, 0)
+    if count:
         raise Conflict(
-            f"{values:,} values are encrypted with key {key_id}: run `clearinghouse data-key encrypt` first.",
+            f"{count:,} values are encrypted with key {key_id}: run `clearinghouse data-key encrypt` first.",
             code="data_key_in_use",
-            values=values,
+            values=count,
         )
     check_kept_in_file(
         f"Nothing is encrypted with key {key_id}: take it out of {VARIABLE} and restart every process."
@@ -192,30 +210,38 @@ def batches_of(connection: Connection, table: Table) -> Iterator[int]:
                 # Unlike FOR UPDATE this leaves alone whoever refers to the rows: a member's first purchase.
                 .with_for_update(key_share=True)
             ).all()
-            for row in rows:
-                last = (getattr(row, tenant_id.key), getattr(row, row_id.key))
-                here = and_(tenant_id == last[0], row_id == last[1])
-                connection.execute(update(table).where(here).values(encrypted_anew(table, row, last)))
+            if rows:
+                write_rows(connection, table, [encrypted_anew(table, row) for row in rows])
+                last = (getattr(rows[-1], tenant_id.key), getattr(rows[-1], row_id.key))
         if not rows:
             return
         yield len(rows)
 
 
-def encrypted_anew(table: Table, row: Row[Any], ids: tuple[UUID, UUID]) -> dict[str, bytes | None]:
-    values: dict[str, bytes | None] = {}
-    for field in fields_of(table):
-        place = (ids[0], f"{table}.{field}", ids[1])
-        plain, sealed = getattr(row, field, None), getattr(row, field + SUFFIX)
-        if plain is not None:
-            value = plain.encode() if isinstance(plain, str) else bytes(plain)
-        elif sealed is not None:
-            value = decrypt(bytes(sealed), *place)
-        else:
-            continue
-        values[field + SUFFIX] = encrypt(value, *place)
-        if field in table.columns:
-            values[field] = None
-    return values
+def encrypted_anew(table: Table, row: Row[Any]) -> tuple[Any, ...]:
+    """Network, id, and each of the fields as it is to be."""
+    tenant_id, row_id = (getattr(row, each.key) for each in table.primary_key)
+    sealed = [field_anew(row, field, (tenant_id, f"{table}.{field}", row_id)) for field in fields_of(table)]
+    return (tenant_id, row_id, *sealed)
+
+
+def field_anew(row: Row[Any], field: str, place: tuple[UUID, str, UUID]) -> bytes | None:
+    plain, sealed = getattr(row, field, None), getattr(row, field + SUFFIX)
+    if plain is not None:
+        return encrypt(plain.encode() if isinstance(plain, str) else bytes(plain), *place)
+    return None if sealed is None else encrypt(decrypt(bytes(sealed), *place), *place)
+
+
+def write_rows(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
+    """In one statement, which is several times quicker than one a row; what is plain is emptied."""
+    fields = fields_of(table)
+    tenant_id, row_id = table.primary_key.columns
+    columns = [column(name, Uuid) for name in ("tenant_id", "row_id")]
+    new = values(*columns, *(column(field, LargeBinary) for field in fields), name="new").data(rows)
+    changed: dict[str, Any] = {field + SUFFIX: cast(new.c[field], LargeBinary) for field in fields}
+    changed |= {field: None for field in fields if field in table.columns}
+    here = and_(tenant_id == cast(new.c.tenant_id, Uuid), row_id == cast(new.c.row_id, Uuid))
+    connection.execute(update(table).where(here).values(changed))
 
 
 def is_plain(table: Table) -> Any:
@@ -227,5 +253,5 @@ def is_under_other_key(table: Table, key: DataKey) -> Any:
     return or_(*(key_id_in(table.columns[field + SUFFIX]) != key.key_id for field in fields_of(table)))
 
 
-def key_id_in(column: Column[Any]) -> Any:
-    return func.substring(column, 2, KEY_ID_BYTES)
+def key_id_in(sealed: Column[Any]) -> Any:
+    return func.substring(sealed, 2, KEY_ID_BYTES)
