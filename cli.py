@@ -47,6 +47,7 @@ COMMANDS = {
     "staff": "clearinghouse.staff.commands:staff",
     "key": "clearinghouse.directory.commands:key",
     "member": "clearinghouse.directory.commands:member",
+    "data-key": "clearinghouse.data_keys.commands:data_key",
     "card": "clearinghouse.cards.commands:card",
     "programme": "clearinghouse.programme.commands:programme",
     "day-close": "clearinghouse.dayclose.commands:day_close",

@@ -14,9 +14,11 @@ from clearinghouse.cards.web import cards
 from clearinghouse.dayclose.web import day_closes
 from clearinghouse.directory.web import directory
 from clearinghouse.documentation.web import documentation
+from clearinghouse.erasure.web import erasure
 from clearinghouse.health.web import health
 from clearinghouse.holds.web import holds
 from clearinghouse.ledger.service import Ledger
+from clearinghouse.members.web import members
 from clearinghouse.merges.web import merges
 from clearinghouse.pos.web import pos
 from clearinghouse.quotes.web import quotes
@@ -39,7 +41,10 @@ from tenants.foundation.web import (
 )
 
 TILL_FACE = (pos, quotes, holds, sequences, day_closes)
-HEAD_OFFICE_FACE = (directory, staff, bank_accounts, cards, merges, verification, webhooks, audit)
+HEAD_OFFICE_FACE = (
+    *(directory, members, erasure, staff, bank_accounts, cards, merges),
+    *(verification, webhooks, audit),
+)
 
 # Connections of a worker for everything but postings.
 POOL_SIZE = 4

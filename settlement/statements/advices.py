@@ -19,6 +19,7 @@ from settlement.statements.documents import AdviceDocument, StoreLine
 from settlement.statements.service import file_name, load_heading, version_folder
 from tenants.bank_accounts.queries import present_account
 from tenants.bank_accounts.rules import mask
+from tenants.bank_accounts.service import number_of
 from tenants.bank_accounts.tables import BankAccount
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, NotFound
@@ -53,7 +54,7 @@ def load_advice(tenant_id: UUID, month: date, store_code: str) -> AdviceDocument
         leg_id=leg.leg_id,
         amount=leg.amount,
         due_on=leg.due_on,
-        bank_account=None if account is None else number_of(account),
+        bank_account=None if account is None else shown_number(account),
         verification_url=verification_url(tenant_id, heading.settlement_id, store.store_id),
         mandate=mandate,
     )
@@ -66,9 +67,9 @@ def mandate_of(own: BankAccount | None, head_office: BankAccount | None) -> str 
     return own.mandate_id
 
 
-def number_of(account: BankAccount) -> str:
+def shown_number(account: BankAccount) -> str:
     """Head office's in full, since stores pay into it; a participant's own hardly has to be told to it."""
-    number = account.iban or account.account_number or ""
+    number = number_of(account)
     return number if account.participant_id is None else mask(number)
 
 

@@ -39,10 +39,12 @@ MODULES_ELSEWHERE = (
     ),
     *(
         "clearinghouse/webhooks",
+        "clearinghouse/erasure",
         "settlement/",
         "tenants/bank_accounts",
         "tenants/card_batches",
         "tenants/credentials/rules.py",
+        "tenants/data_keys",
         "tenants/rates",
         "tenants/staff",
         "tenants/validity",
@@ -54,11 +56,19 @@ MODULES_ELSEWHERE = (
 )
 CODES_ELSEWHERE = {
     *("card_exists", "day_already_accepted", "day_matches", "invalid_reason", "key_expired", "key_replaced"),
-    *("key_revoked", "key_unknown", "member_has_holds", "member_merged", "member_unknown", "no_active_card"),
+    *(
+        "key_revoked",
+        "key_unknown",
+        "member_erased",
+        "member_has_holds",
+        "member_merged",
+        "member_unknown",
+        "no_active_card",
+    ),
     *("nothing_to_expire", "nothing_to_redeem", "queue_unavailable", "same_member", "store_closed"),
     *("terminal_exists", "terminal_unknown"),
     # Fields are checked by the schema first: invalid_input.
-    *("invalid_payment_token", "invalid_reference", "pin_invalid"),
+    *("invalid_country", "invalid_email", "invalid_payment_token", "invalid_reference", "pin_invalid"),
 }
 
 
