@@ -60,6 +60,8 @@ COMMANDS = {
     "journal": "settlement.accounting.commands:journal",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
+    "backup": "clearinghouse.backups.commands:backup",
+    "restore": "settlement.recovery.commands:restore_into",
 }
 
 
