@@ -19,11 +19,12 @@ demo: $(INSTALLED) ## Run the main job on a year of real retail data
 test: lint ## Run every check and every test
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
-lint: $(INSTALLED) ## Check style, types and the direction of imports
+lint: $(INSTALLED) ## Check style, types, the direction of imports, and what migrations lock
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config setup.cfg
+	@$(BIN)/python -m migrations.lint
 
 serve: $(INSTALLED) ## Serve the API on http://127.0.0.1:8080, with jobs and scheduler
 	@$(BIN)/clearinghouse init
