@@ -60,6 +60,7 @@ COMMANDS = {
     "journal": "settlement.accounting.commands:journal",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
+    "partition": "clearinghouse.partitions.commands:partition",
     "backup": "clearinghouse.backups.commands:backup",
     "restore": "settlement.recovery.commands:restore_into",
 }

@@ -275,12 +275,12 @@ def test_a_column_is_filled_in_batches_until_nothing_is_left(
 ) -> None:
     for _ in range(25):
         installation.network.add_card()
-    some = "SELECT ctid FROM tenants.members WHERE reference IS NULL LIMIT 10"
-    batch = f"UPDATE tenants.members SET reference = member_id::text WHERE ctid IN ({some})"
+    some = "SELECT ctid FROM tenants.cards WHERE status = 'active' LIMIT 10"
+    batch = f"UPDATE tenants.cards SET status = 'blocked' WHERE ctid IN ({some})"
 
     bring_to(installation, a_release(f'in_batches("{batch}")'))
 
-    assert installation.scalar("SELECT count(*) FROM tenants.members WHERE reference IS NULL") == 0
+    assert installation.scalar("SELECT count(*) FROM tenants.cards WHERE status = 'active'") == 0
 
 
 def test_a_step_that_takes_too_long_is_undone_and_says_how_to_allow_it(
