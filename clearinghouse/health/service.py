@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,8 @@ from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.errors import ClearinghouseError, Unavailable
 from tenants.foundation.months import add_months, month_of
 
+# What begins with the moment it was written at, so that a later one is greater.
+REVISION = re.compile(r"\d{8}_\d{4}")
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 
 
@@ -41,12 +44,17 @@ def what_is_missing() -> list[ClearinghouseError]:
 
 def missing_revision() -> ClearinghouseError | None:
     installed = db.session.scalar(text("SELECT version_num FROM public.alembic_version"))
-    if installed == newest_revision():
+    if is_new_enough(installed):
         return None
     return Unavailable(
         f"The database is at revision {installed}, this release needs {newest_revision()}: run `clearinghouse init`.",
         code="database_not_migrated",
     )
+
+
+def is_new_enough(installed: str | None) -> bool:
+    """A newer database serves this release too: revisions are written to run beside the release before them."""
+    return REVISION.fullmatch(installed or "") is not None and (installed or "") >= (newest_revision() or "")
 
 
 def missing_role() -> ClearinghouseError | None:

@@ -186,6 +186,18 @@ def test_tills_post_while_a_new_release_is_set_up(installation: Upgradable, a_re
     assert check_ledger(installation.network.tenant_id) == []
 
 
+def test_the_release_before_goes_on_serving_on_the_newer_database(
+    installation: Upgradable, a_release: Callable[..., Path]
+) -> None:
+    """As it must while the new one is started, and when that is taken back."""
+    bring_to(installation, a_release(ADD_A_COLUMN))
+
+    ready = installation.app.test_client().get("/readyz")
+
+    assert ready.status_code == 200, ready.json
+    assert installation.till.accrue(installation.card, 100).status_code == 201
+
+
 def test_of_two_that_set_up_at_once_the_second_waits_and_finds_nothing_to_do(
     installation: Upgradable, a_release: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
