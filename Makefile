@@ -20,11 +20,12 @@ demo: $(INSTALLED) ## Run the main job on a year of real retail data
 test: lint ## Run every check and every test
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
-lint: $(INSTALLED) ## Check style, types, the direction of imports; look for holes and secrets
+lint: $(INSTALLED) ## Check style, types, direction of imports, what migrations lock; look for holes and secrets
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config setup.cfg
+	@$(BIN)/python -m migrations.lint
 	@$(BIN)/bandit --quiet --ini setup.cfg --recursive $(PROGRAM)
 	@$(BIN)/kingfisher scan --quiet --no-validate --no-update-check --git-history none --rules-path .kingfisher.yml \
 		--rule-cache-dir .kingfisher_cache --exclude-rule betterleaks.curl-auth-header \

@@ -71,6 +71,9 @@ COMMANDS = {
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
     "audit": "clearinghouse.audit.commands:audit",
+    "partition": "clearinghouse.partitions.commands:partition",
+    "backup": "clearinghouse.backups.commands:backup",
+    "restore": "settlement.recovery.commands:restore_into",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import time
@@ -28,6 +29,8 @@ from tenants.foundation.months import add_months, month_of
 from tenants.foundation.probes import DatabaseProbe, NoAnswer, probing, redis_probe
 from tenants.foundation.queue import QUEUE_NAME, silence_of_scheduler, silence_of_workers
 
+# What begins with the moment it was written at, so that a later one is greater.
+REVISION = re.compile(r"\d{8}_\d{4}")
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 
 # Whoever asks whether a process is ready waits for two seconds or so.
@@ -74,12 +77,17 @@ def readiness(database_seconds: float = DATABASE_SECONDS_MAX) -> Readiness:
 
 def missing_revision(probe: DatabaseProbe) -> Iterator[ClearinghouseError]:
     [(installed,)] = probe.ask("SELECT version_num FROM public.alembic_version")
-    if installed != newest_revision():
+    if not is_new_enough(installed):
         yield Unavailable(
             f"The database is at revision {installed}, this release needs {newest_revision()}: "
             "run `clearinghouse init`.",
             code="database_not_migrated",
         )
+
+
+def is_new_enough(installed: str | None) -> bool:
+    """A newer database serves this release too: revisions are written to run beside the release before them."""
+    return REVISION.fullmatch(installed or "") is not None and (installed or "") >= (newest_revision() or "")
 
 
 def unsafe_role(probe: DatabaseProbe) -> Iterator[ClearinghouseError]:

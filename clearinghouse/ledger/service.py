@@ -88,6 +88,7 @@ POST = Statement(
     "uuid, jsonb",
     f"SELECT outcome, code, detail, card, {transfer_columns()} FROM ledger.post($1, $2)",
 )
+ENSURE_PARTITIONS = Statement("ensure_partitions", "date, date", "SELECT ledger.ensure_partitions($1, $2)")
 REFRESH_STATISTICS = Statement("refresh_statistics", "integer", "SELECT ledger.refresh_statistics($1)")
 
 
@@ -274,6 +275,10 @@ class Ledger:
             try:
                 rows = self.calls.call(POST, *arguments)
                 break
+            except psycopg2.errors.CheckViolation as error:
+                if attempt > 1 or not is_partition_missing(error):
+                    raise
+                self._make_missing_partitions(events)
             except RETRIED as error:
                 if attempt == TRIES_MAX:
                     raise
@@ -281,6 +286,14 @@ class Ledger:
         self._keep_statistics(len(events))
         afterwards(count_events, [(event["kind"], row[0]) for event, row in zip(events, rows, strict=True)])
         return [result_of(row) for row in rows]
+
+    def _make_missing_partitions(self, events: Sequence[Event]) -> None:
+        """Nobody has made months ahead for a year: no till waits until somebody does."""
+        this_month = month_of(clock.now().date())
+        self.calls.call(ENSURE_PARTITIONS, this_month, add_months(this_month, MONTHS_AHEAD))
+        for month in {month_of(clock.date_of(event["business_date"])) for event in events}:
+            self.calls.call(ENSURE_PARTITIONS, month, month)
+        log.warning("partitions of the ledger were missing and have been made; is the scheduler running?")
 
     def _keep_statistics(self, events: int) -> None:
         """Have the planner told, once, that the tables are no longer empty; autovacuum comes a minute later.
@@ -294,6 +307,11 @@ class Ledger:
         if self._events_until_statistics <= 0:
             self._events_until_statistics = None
             self.calls.call(REFRESH_STATISTICS, EVENTS_UNTIL_STATISTICS)
+
+
+def is_partition_missing(error: psycopg2.errors.CheckViolation) -> bool:
+    """A row that no partition takes violates no constraint that has a name, and in the server's language at that."""
+    return error.diag.table_name == "postings" and error.diag.constraint_name is None
 
 
 def result_of(row: tuple[Any, ...]) -> PostingResult:

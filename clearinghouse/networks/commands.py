@@ -12,6 +12,7 @@ from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
 from clearinghouse.programme.commands import chosen_terms, terms_options
 from clearinghouse.programme.rules import Terms
+from migrations.patience import STATEMENT_SECONDS_MAX
 from tenants.data_keys.service import count_plain
 from tenants.foundation import clock, ids
 from tenants.foundation.console import DAY, DECIMAL, err, json_option, print_fields, print_rows, with_app
@@ -30,13 +31,20 @@ LISTED_FIELDS = ("code", "name", "time_zone", "currency", "opened_on", "network_
 
 
 @click.command()
+@click.option(
+    "--statement-seconds",
+    type=click.IntRange(min=1),
+    default=STATEMENT_SECONDS_MAX,
+    show_default=True,
+    help="A step that takes longer is undone, as tills may have to wait for it.",
+)
 @with_app
-def init() -> None:
-    """Set up the database, or bring it to this release.
+def init(statement_seconds: int) -> None:
+    """Set up the database, or bring it to this release, while the tills go on.
 
-    Safe to run again: it does what is missing and leaves the rest.
+    Safe to run again: it does what is missing and leaves the rest. It says on which process of PostgreSQL it waits.
     """
-    made = set_up_database()
+    made = set_up_database(statement_seconds)
     click.echo(f"The database is at revision {newest_revision()}; {made} monthly partitions were made.")
     plain = count_plain()
     if plain:

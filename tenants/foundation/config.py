@@ -70,9 +70,17 @@ def public_url() -> str:
     return named.rstrip("/")
 
 
+def load_var() -> Path:
+    return Path(os.environ.get("CLEARINGHOUSE_VAR") or "var").resolve()
+
+
+def postgres_is_embedded() -> bool:
+    return not os.environ.get("DATABASE_URL")
+
+
 def load_settings() -> Settings:
     """Read the environment; start or join the embedded servers for whatever it does not name."""
-    var = Path(os.environ.get("CLEARINGHOUSE_VAR") or "var").resolve()
+    var = load_var()
     rate_limit = is_on("CLEARINGHOUSE_RATE_LIMIT")
     database_url = os.environ.get("DATABASE_URL")
     redis_url = os.environ.get("REDIS_URL")
