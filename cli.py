@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import click
+import redis
 from apiflask import APIFlask
 
 from clearinghouse.app import create_app
@@ -23,6 +24,7 @@ from tenants.foundation.console import err
 from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.embedded import EmbeddedServerError
 from tenants.foundation.errors import ClearinghouseError
+from tenants.foundation.lifetime import end_with_parent
 from tenants.foundation.payment_cards import refuse_payment_cards
 
 COMMANDS = {
@@ -86,6 +88,8 @@ def make_app() -> APIFlask:
 
 def make_http_app() -> APIFlask:
     """The application in a worker of the HTTP server, where what counts is the slowest request in a hundred."""
+    # Or it would keep the port of a server that was killed.
+    end_with_parent()
     app = make_app()
     # A thread that has its answer from the database waits this long for the interpreter, not the usual 5 ms.
     sys.setswitchinterval(0.0005)
@@ -110,6 +114,8 @@ def explain(error: Exception) -> str | None:
     explained = explain_database_error(error)
     if explained is not None:
         return explained.message
+    if isinstance(error, redis.RedisError):
+        return f"Redis can't be reached: {error}"
     if isinstance(error, EmbeddedServerError | OSError):
         return str(error)
     return None

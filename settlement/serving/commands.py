@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 
 import click
+from flask import current_app
 
 from clearinghouse.health.service import what_is_missing
 from settlement.serving.processes import (
@@ -38,7 +39,8 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
             "worker": cli_command("worker"),
             "webhooks": cli_command("worker", "--only-webhooks"),
             "scheduler": cli_command("scheduler"),
-        }
+        },
+        current_app.config["SETTINGS"].var,
     )
 
 
