@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from rq import Queue, Worker
@@ -22,7 +23,8 @@ from tenants.foundation import embedded
 from tenants.foundation.calls import calls
 from tenants.foundation.config import embedded_servers
 from tenants.foundation.database import db
-from tenants.foundation.errors import ClearinghouseError
+from tenants.foundation.database_errors import explain_database_error, first_line
+from tenants.foundation.errors import ClearinghouseError, Unavailable
 from tenants.foundation.queue import QUEUE_NAME, job_queue
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,14 @@ class ForkingWorker(Worker):
         db.engine.dispose(close=False)
         calls().engine.dispose(close=False)
         super().main_work_horse(job, queue)
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """A database that is away is told in one line: jobs fail every few seconds for as long as it lasts."""
+        explained = explain_database_error(exc_info[1])
+        if isinstance(explained, Unavailable):
+            log.warning("the job %s failed: %s: %s", job.func_name, explained.code, first_line(exc_info[1]))
+        else:
+            super().handle_exception(job, *exc_info)
 
 
 def run_worker(burst: bool, only_webhooks: bool = False) -> None:

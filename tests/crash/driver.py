@@ -298,6 +298,10 @@ class Driver:
             self.wrong.append(f"answered {status} {answer} with {dict(headers)}, which tells no till what to do")
         self.stopping.wait(PAUSE_SECONDS)
 
+    def who_saw(self, statuses: set[str]) -> list[str]:
+        """The events whose till saw one of these."""
+        return [e.told() for e in self.events if any(status in seen for status in statuses for seen in e.seen)]
+
     # ------------------------------------------------------------- and again
 
     def deliver(self, line: Line, event: Event) -> None:

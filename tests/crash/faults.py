@@ -56,8 +56,10 @@ def freeze(victims: Victims, installation: Installation, driver: Driver, chance:
     """Hung, but not gone."""
     frozen = those(victims, installation)
     kill(frozen, signal.SIGSTOP)
-    time.sleep(BROKEN_SECONDS)
-    kill(frozen, signal.SIGCONT)
+    try:
+        time.sleep(BROKEN_SECONDS)
+    finally:
+        kill(frozen, signal.SIGCONT)
 
 
 def all_of_the_jobs(installation: Installation) -> list[int]:
@@ -126,9 +128,11 @@ FAULTS = [
           r"PostgreSQL had ended; started again"),
     Fault("the backend of a connection is killed", partial(kill_one, Installation.backends), (DATABASE_AWAY,),
           r"client backend \(PID \d+\) was terminated by signal 9"),
-    Fault("Redis is killed", partial(kill_one, Installation.redis), (), r"Redis had ended; started again"),
+    Fault("PostgreSQL hangs", partial(freeze, Installation.all_of_postgresql), ()),
+    # Not after Redis was killed: for some seconds it is not asked then.
     Fault("Redis hangs", partial(freeze, Installation.redis), (),
           r"Redis can't be asked .*requests pass uncounted until it is back"),
+    Fault("Redis is killed", partial(kill_one, Installation.redis), (), r"Redis had ended; started again"),
     Fault("PostgreSQL and Redis are killed", partial(kill_all, both_servers), (DATABASE_AWAY,),
           r"PostgreSQL and Redis had ended; started again", is_special=True),
     Fault("serve is killed", kill_serve, (NO_ANSWER,), is_special=True),

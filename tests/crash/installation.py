@@ -187,6 +187,9 @@ class Installation:
         """Those with a connection of somebody."""
         return [pid for pid in embedded._postgres_children(self.var) if "[local]" in command_line(pid)]
 
+    def all_of_postgresql(self) -> list[int]:
+        return self.postmaster() + embedded._postgres_children(self.var)
+
     def redis(self) -> list[int]:
         return embedded._redis_servers(self.var)
 

@@ -78,7 +78,8 @@ def test_nothing_is_lost_or_doubled_when(
     driver.deliver_the_rest()
 
     assert find_losses(driver, installation) == []
-    assert driver.statuses.keys() - ORDINARY == set(fault.seen), driver.statuses
+    seen = driver.statuses.keys() - ORDINARY
+    assert seen == set(fault.seen), (driver.statuses, driver.who_saw(seen - set(fault.seen)))
     assert re.search(fault.log, installation.said_since(mark)), installation.said_since(mark)[-3000:]
 
 
