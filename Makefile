@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 PROGRAM := tenants clearinghouse settlement migrations cli.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint audit serve bench clean
+.PHONY: help install demo test torture lint audit serve bench clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -19,6 +19,10 @@ demo: $(INSTALLED) ## Run the main job on a year of real retail data
 
 test: lint ## Run every check and every test
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+
+torture: $(INSTALLED) ## Break everything under load, again and again: MINUTES=30, SEED=…
+	@CLEARINGHOUSE_TORTURE_MINUTES=$(or $(MINUTES),10) CLEARINGHOUSE_TORTURE_SEED=$(SEED) \
+		$(BIN)/python -m pytest tests/crash --capture=tee-sys
 
 lint: $(INSTALLED) ## Check style, types, direction of imports, what migrations lock; look for holes and secrets
 	@$(BIN)/ruff check .

@@ -128,10 +128,10 @@ def explain(error: Exception) -> str | None:
     explained = explain_database_error(error)
     if explained is not None:
         return explained.message
-    if isinstance(error, EmbeddedServerError | OSError):
-        return str(error)
     if isinstance(error, redis.RedisError):
         return f"Redis can't be reached: {error}"
+    if isinstance(error, EmbeddedServerError | OSError):
+        return str(error)
     return None
 
 

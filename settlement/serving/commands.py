@@ -81,6 +81,7 @@ def serve(host: str, port: int, workers: int, threads: int, metrics: Address | N
                 "scheduler": cli_command("scheduler"),
             },
             signals,
+            current_app.config["SETTINGS"].var,
         )
     if number == signal.SIGTERM:
         sys.exit(128 + number)

@@ -24,6 +24,8 @@ from rq.cron import CronScheduler
 from clearinghouse.webhooks.jobs import FAST, QUEUES
 from settlement.serving.jobs import FREQUENT, PERIODIC
 from settlement.serving.worker import ForkingWorker
+from tenants.foundation import embedded
+from tenants.foundation.config import embedded_servers
 from tenants.foundation.errors import ClearinghouseError
 from tenants.foundation.lifetimes import PARENT_VARIABLE, STOP_SIGNALS, descendants_of
 from tenants.foundation.metrics import FOLDER_VARIABLE
@@ -33,6 +35,11 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 RESTART_SECONDS = 2.0
+# An HTTP server that gives up sooner has never served. Later it does so too, when one of its workers was killed twice
+# within seconds.
+HTTP_SECONDS_MIN = 10.0
+REVIVE_SECONDS = 1.0
+REVIVE_SECONDS_AFTER_FAILURE = 5.0
 # A worker finishes the job it is at, the HTTP server the requests it has. Then it is told again: the worker puts its
 # job back. What is left after these is killed.
 STOP_SECONDS_MAX = 30.0
@@ -48,6 +55,7 @@ class Child:
     name: str
     command: Sequence[str]
     process: subprocess.Popen[bytes]
+    started_at: float
 
 
 def run_worker(burst: bool, only_webhooks: bool = False) -> None:
@@ -67,6 +75,28 @@ def run_scheduler() -> None:
         # One that nobody has taken by the time the next ones come is not needed any more.
         scheduler.register(job, FAST, interval=seconds, ttl=seconds * 3, result_ttl=0)
     scheduler.start()
+
+
+class EmbeddedServers:
+    """PostgreSQL and Redis of this installation, where the environment names no others."""
+
+    def __init__(self, var: Path) -> None:
+        self.var = var
+        self.look_again_at = 0.0
+
+    def look_after(self) -> None:
+        """Start again what has died. What does not start, on a full disk say, is tried again for ever."""
+        if time.monotonic() < self.look_again_at:
+            return
+        try:
+            revived = embedded.revive(self.var, **embedded_servers())
+            pause = REVIVE_SECONDS
+        except embedded.EmbeddedServerError as error:
+            log.error("%s", error)
+            revived, pause = [], REVIVE_SECONDS_AFTER_FAILURE
+        if revived:
+            log.warning("%s had ended; started again", " and ".join(revived))
+        self.look_again_at = time.monotonic() + pause
 
 
 def check_port(host: str, port: int, option: str = "--port") -> None:
@@ -104,18 +134,20 @@ def noting_stop_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def serve_until_told(commands: dict[str, list[str]], signals: list[int]) -> int:
+def serve_until_told(commands: dict[str, list[str]], signals: list[int], var: Path) -> int:
     """Run until a signal comes, whose number is returned.
 
-    A worker or scheduler that ends is started again, the HTTP server is not: what a restart does not mend is
-    wrong then.
+    What ends is started again, the embedded servers under `var` too; but not an HTTP server that gives up at once:
+    something that a restart does not mend is wrong then.
     """
     children: list[Child] = []
+    servers = EmbeddedServers(var)
     try:
         for name, command in commands.items():
-            children.append(Child(name, command, start(command)))
+            children.append(Child(name, command, start(command), time.monotonic()))
         while not signals:
             time.sleep(POLL_SECONDS)
+            servers.look_after()
             for child in children:
                 if child.process.poll() is not None:
                     replace_or_raise(child)
@@ -133,11 +165,12 @@ def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def replace_or_raise(child: Child) -> None:
-    if child.name == "http":
-        raise ClearinghouseError(f"The HTTP server ended with status {child.process.returncode}; see above.")
-    log.warning("the %s ended with status %s; starting it again", child.name, child.process.returncode)
+    status, lived_seconds = child.process.returncode, time.monotonic() - child.started_at
+    if child.name == "http" and status >= 0 and lived_seconds < HTTP_SECONDS_MIN:
+        raise ClearinghouseError(f"The HTTP server ended with status {status}; see above.")
+    log.warning("the %s ended with status %s; starting it again", child.name, status)
     time.sleep(RESTART_SECONDS)
-    child.process = start(child.command)
+    child.process, child.started_at = start(child.command), time.monotonic()
 
 
 def stop(children: Sequence[Child], signals: list[int]) -> None:

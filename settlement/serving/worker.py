@@ -25,6 +25,8 @@ from tenants.foundation import logs
 from tenants.foundation.acts import acting
 from tenants.foundation.calls import calls
 from tenants.foundation.database import db
+from tenants.foundation.database_errors import explain_database_error
+from tenants.foundation.errors import Unavailable
 from tenants.foundation.lifetimes import end_with
 from tenants.foundation.queue import act_of
 
@@ -118,8 +120,15 @@ class ForkingWorker(Worker):
             super().main_work_horse(job, queue)
 
     def _finalize_failure(self, job: Job, queue: Queue, execution: Execution, exc_info: logs.ErrorInfo) -> None:
-        """RQ would log and keep whatever the error says, personal data too."""
-        log.error("the job has failed", exc_info=exc_info, extra=fields_of(job))  # type: ignore[arg-type]
+        """RQ would log and keep whatever the error says, personal data too.
+
+        A database that is away is told in one line: jobs fail every few seconds for as long as it lasts.
+        """
+        explained = explain_database_error(exc_info[1]) if exc_info[1] else None
+        if isinstance(explained, Unavailable):
+            log.warning("the job has failed", extra={**fields_of(job), "code": explained.code})
+        else:
+            log.error("the job has failed", exc_info=exc_info, extra=fields_of(job))  # type: ignore[arg-type]
         told = JobFailed(logs.hide(logs.stack_of(exc_info[1])))
         super()._finalize_failure(job, queue, execution, (JobFailed, told, None))
 

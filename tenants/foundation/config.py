@@ -75,15 +75,19 @@ def load_var() -> Path:
 
 
 def postgres_is_embedded() -> bool:
-    return not os.environ.get("DATABASE_URL")
+    return embedded_servers()["postgres"]
+
+
+def embedded_servers() -> dict[str, bool]:
+    """Which of the embedded servers are used: those for which the environment names no others."""
+    return {"postgres": not os.environ.get("DATABASE_URL"), "redis": not os.environ.get("REDIS_URL")}
 
 
 def load_settings() -> Settings:
     """Read the environment; start or join the embedded servers for whatever it does not name."""
     var = load_var()
     rate_limit = is_on("CLEARINGHOUSE_RATE_LIMIT")
-    database_url = os.environ.get("DATABASE_URL")
-    redis_url = os.environ.get("REDIS_URL")
+    database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     if not (database_url and redis_url):
         servers = embedded.start(var, postgres=not database_url, redis=not redis_url, say=say_on_console)
         database_url = database_url or servers.database_url

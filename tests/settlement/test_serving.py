@@ -99,6 +99,28 @@ def test_nothing_keeps_the_port_after_a_kill(app: APIFlask, settings: Settings, 
         assert following.poll() is None
 
 
+def test_without_redis_the_scheduler_says_so_in_one_line(app: APIFlask, settings: Settings) -> None:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "CLEARINGHOUSE_VAR": str(settings.var),
+    }
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "cli", "scheduler"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("error: Redis can't be reached: ")
+
+
 def test_a_port_in_use_is_told_in_one_line(app: APIFlask, settings: Settings, port: int) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
