@@ -7,7 +7,7 @@
 | `CLEARINGHOUSE_VAR` | `var` | where the embedded servers and all output files are kept |
 | `CLEARINGHOUSE_RATE_LIMIT` | `on` | `off`: keys may send as many requests as they like |
 | `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens, phones, codes, PINs, webhook secrets |
-| `CLEARINGHOUSE_DATA_KEYS` | `var/data.keys`, made once | keys of the personal data in the database |
+| `CLEARINGHOUSE_DATA_KEYS` | `var/data.keys`, made by `init` | keys of the personal data in the database |
 | `CLEARINGHOUSE_PUBLIC_URL` | `http://127.0.0.1:8080` | where whoever scans a statement's code reaches `serve` |
 | `CLEARINGHOUSE_LOG` | `json`; on a terminal `text` | form of the lines on standard error |
 | `CLEARINGHOUSE_LOG_LEVEL` | `info`; of commands `warning` | `debug`, `info`, `warning` or `error` |
