@@ -232,6 +232,7 @@ def aims(report: Report) -> list[Row]:
     if report.importing:
         rows.append(at_most("import (d), s", report.importing.seconds, 60))
     for closing in report.closings:
+        rows.append(at_most(f"propose {closing.millions} M (e) / bare sum", closing.proposal_times_bare, 3.0))
         rows.append(at_most(f"close and propose {closing.millions} M (e) / bare sum", closing.times_bare, 3.0))
     if report.valuation_milliseconds is not None:
         rows.append(at_most("valuation (g), ms", report.valuation_milliseconds, 100))
