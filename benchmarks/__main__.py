@@ -9,7 +9,7 @@ import click
 
 from benchmarks.chart import write_chart
 from benchmarks.closing import measure_closings
-from benchmarks.growth import fitting, measure_growth
+from benchmarks.growth import bytes_for, fitting, measure_growth
 from benchmarks.hot import measure_hot
 from benchmarks.http import (
     HttpServer,
@@ -146,9 +146,8 @@ def measure_served(
     if "growth" in wanted:
         sizes = fitting(millions)
         for size in sorted(set(millions) - set(sizes)):
-            err.print(
-                f"growth: {size} million postings are left out, as the disk has no room for {size * 1.1:.0f} GB"
-            )
+            gigabytes = bytes_for(size) / 10**9
+            err.print(f"growth: {size} million postings left out: the disk has no room for {gigabytes:.0f} GB")
         say(f"posting into a ledger of {', '.join(map(str, sizes))} million postings")
         report.growth = measure_growth(world, server, network, sizes, seconds)
 

@@ -20,10 +20,8 @@ from benchmarks.posting import ACCRUALS, REDEMPTIONS, SEED_POINTS
 from benchmarks.world import STORE_NUMBERS
 
 CURRENCY = "USD"
-LIABILITY = "LI"
-
-Find = Callable[[str], Any]
-CanRedeem = Callable[[Any, Money], bool]
+# A transfer from one asset to another decreases the first and increases the second.
+ASSET = "AS"
 
 
 def start(database_url: str) -> Any:
@@ -52,7 +50,7 @@ def member_code(number: int) -> str:
 
 
 def make_account(account: Any, code: str) -> Any:
-    return account.objects.create(name=code, code=code, type=LIABILITY)
+    return account.objects.create(name=code, code=code, type=ASSET)
 
 
 def open_poster(database_url: str, members: int) -> Post:
@@ -60,32 +58,34 @@ def open_poster(database_url: str, members: int) -> Post:
     the member has the points."""
     account = start(database_url)
     accounts = {found.code: found for found in account.objects.all()}
-    return partial(post_one, members, accounts.__getitem__, lambda found, points: True)
+
+    def redeem(member: Any, store: Any, points: Money) -> None:
+        member.transfer_to(store, points)
+
+    return partial(post_one, members, accounts.__getitem__, redeem)
 
 
 def open_till(database_url: str, members: int) -> Post:
     """What a till's request needs besides: both accounts are looked up by their codes, and a redemption locks the
-    member's account and reads its balance, all in one transaction."""
+    member's account and reads its balance before."""
     account = start(database_url)
 
     def find(code: str) -> Any:
         return account.objects.get(full_code=code)
 
-    def can_redeem(member: Any, points: Money) -> bool:
-        account.objects.select_for_update().get(pk=member.pk)
-        return account.objects.with_balances().get(pk=member.pk).balance >= points
-
-    def post() -> None:
+    def redeem(member: Any, store: Any, points: Money) -> None:
         with transaction.atomic():
-            post_one(members, find, can_redeem)
+            account.objects.select_for_update().get(pk=member.pk)
+            if account.objects.with_balances().get(pk=member.pk).balance >= points:
+                member.transfer_to(store, points)
 
-    return post
+    return partial(post_one, members, find, redeem)
 
 
-def post_one(members: int, find: Find, can_redeem: CanRedeem) -> None:
+def post_one(members: int, find: Callable[[str], Any], redeem: Callable[[Any, Any, Money], None]) -> None:
     store, member = find(store_code(random.choice(STORE_NUMBERS))), find(member_code(random.randrange(members)))
     points = Money(random.randint(1, 100), CURRENCY)
-    if random.random() * (ACCRUALS + REDEMPTIONS) >= REDEMPTIONS:
+    if random.random() * (ACCRUALS + REDEMPTIONS) < REDEMPTIONS:
+        redeem(member, store, points)
+    else:
         store.transfer_to(member, points)
-    elif can_redeem(member, points):
-        member.transfer_to(store, points)
