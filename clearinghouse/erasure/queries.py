@@ -18,9 +18,10 @@ NOBODY = UUID(int=0)
 
 
 def members_as_one(session: Unit, member_id: UUID) -> Sequence[Member]:
-    """The member and whoever was merged into it, locked."""
+    """The member and whoever was merged into it, locked, and as they are now."""
     one = or_(Member.member_id == member_id, Member.merged_into_member_id == member_id)
-    return session.scalars(select(Member).where(one).order_by(Member.member_id).with_for_update()).all()
+    statement = select(Member).where(one).order_by(Member.member_id).with_for_update()
+    return session.scalars(statement.execution_options(populate_existing=True)).all()
 
 
 def cards_of(session: Unit, member_id: UUID) -> Sequence[Card]:

@@ -6,6 +6,7 @@ the database's owner, as migrations are: the application itself may not change b
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -45,8 +46,10 @@ from tenants.foundation.encryption import (
     new_key_text,
     parse_keys,
 )
-from tenants.foundation.errors import Conflict, NotFound
+from tenants.foundation.errors import Conflict, IntegrityFailure, NotFound
 from tenants.foundation.secret_key import put_in_place_of
+
+log = logging.getLogger(__name__)
 
 # What one transaction encrypts: milliseconds, and nobody who posts waits for it.
 ROWS_AT_ONCE = 250
@@ -197,7 +200,8 @@ def write_keys(texts: list[str]) -> None:
 def encrypt_rows(on_progress: Callable[[Progress], None] = lambda progress: None) -> int:
     """Encrypt what is plain, and anew what is under another key than the one that encrypts; the number of rows.
 
-    In batches that commit each, so it may be stopped, and goes on when it is run again. Nobody waits for it.
+    In batches that commit each, so it may be stopped, and goes on when it is run again. Nobody waits for it. What was
+    altered stays as it is, and is logged. Raises `Unavailable` for a key that is missing.
     """
     done = 0
     with as_owner() as connection:
@@ -243,7 +247,14 @@ def field_anew(row: Row[Any], field: str, place: tuple[UUID, str, UUID]) -> byte
     plain, sealed = getattr(row, field, None), getattr(row, field + SUFFIX)
     if plain is not None:
         return encrypt(plain.encode() if isinstance(plain, str) else bytes(plain), *place)
-    return None if sealed is None else encrypt(decrypt(bytes(sealed), *place), *place)
+    if sealed is None:
+        return None
+    try:
+        return encrypt(decrypt(bytes(sealed), *place), *place)
+    except IntegrityFailure as error:
+        # It stays under its key, which can't be retired then, and the others go on.
+        log.error("%s", error.message)
+        return bytes(sealed)
 
 
 def write_rows(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:

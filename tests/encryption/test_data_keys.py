@@ -39,6 +39,7 @@ def ring(context: APIFlask, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
     before = ring.load()[0]
     context.extensions["keyring"] = ring
     yield ring
+    monkeypatch.delenv(VARIABLE, raising=False)
     keys = [before, *(key for key in ring.load() if key != before)]
     ring.file.write_text("\n".join(key.secret.hex() for key in keys) + "\n")
 
@@ -160,6 +161,26 @@ def test_a_name_that_the_release_before_changed_meanwhile_is_the_newer_one(
     encrypt_rows()
 
     assert identity_of(find_member(network.tenant_id, member_id))["name"] == "After"
+
+
+def test_a_value_that_was_altered_keeps_nobody_from_the_rest(
+    network: NetworkForTests, ring: Keyring, owner: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    members, old = fill(network), ring.load()[0]
+    altered = "UPDATE tenants.members SET name_encrypted = name_encrypted || '\\x00' WHERE member_id = :id"
+    mend = "UPDATE tenants.members SET name_encrypted = NULL WHERE member_id = :id"
+    with owner.begin() as connection:
+        connection.execute(text(altered), {"id": members[0].member_id})
+    new = add_data_key()
+    use_data_key(new.shown)
+
+    encrypt_rows()
+
+    assert str(members[0].member_id) in caplog.text
+    assert {row.key_id: row.values for row in list_data_keys()}[old.shown] == 1
+    assert identity_of(find_member(network.tenant_id, members[4].member_id))["name"] == "Member 4"
+    with owner.begin() as connection:
+        connection.execute(text(mend), {"id": members[0].member_id})
 
 
 def test_a_key_that_rows_need_and_nobody_has_is_listed_as_missing(network: NetworkForTests, ring: Keyring) -> None:

@@ -295,6 +295,23 @@ def test_two_who_erase_at_once_have_one_certificate(network: NetworkForTests, ad
     assert sum("Idempotent-Replayed" in answer.headers for answer in answers) == 3
 
 
+def test_a_change_made_meanwhile_is_erased_or_refused(network: NetworkForTests, ada: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        change = {"phone": "+14155552671", "email": "other@example.com"}
+        changing = [
+            pool.submit(network.hq, "PATCH", f"/v1/members/{ada}", {**change, "name": f"Ada {number}"})
+            for number in range(8)
+        ]
+        erasing = pool.submit(erase, network, ada)
+        answers = [each.result() for each in changing]
+        certificate = erasing.result()
+
+    assert certificate.status_code == 201
+    assert {answer.json.get("code") for answer in answers if answer.status_code != 200} <= {"member_erased"}
+    shown = network.hq("GET", f"/v1/members/{ada}").json
+    assert {shown[field] for field in ADA} == {None}
+
+
 def test_a_card_given_out_meanwhile_is_erased_or_refused(network: NetworkForTests, ada: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         giving = [pool.submit(network.hq, "POST", f"/v1/members/{ada}/cards") for _ in range(6)]

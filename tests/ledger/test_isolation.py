@@ -228,6 +228,7 @@ def test_no_column_of_what_was_posted_or_published_can_be_updated(owner: Engine)
         "tenants.audit_log",
         "tenants.card_batches",
         "tenants.card_changes",
+        "tenants.erasures",
         "settlement.payment_files",
         "settlement.payment_orders",
         "settlement.bank_files",
