@@ -24,7 +24,7 @@ from benchmarks.world import FILES, VAR, Network, pick
 from settlement.serving.commands import serve
 from settlement.serving.processes import http_command
 
-# Where the server's log goes, as it would go to a file or the journal.
+# Of the server, with its line for each request, as in earnest.
 LOG = FILES / "http.log"
 SATURATING_CONNECTIONS = (8, 16, 32)
 # At a fixed rate there are more than are ever busy, so that waiting happens in the server.
@@ -86,7 +86,7 @@ def serve_defaults() -> tuple[int, int]:
 def http_server(workers: int, threads: int) -> Iterator[HttpServer]:
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-    environment["CLEARINGHOUSE_VAR"] = str(VAR)
+    environment |= {"CLEARINGHOUSE_VAR": str(VAR), "CLEARINGHOUSE_LOG": "json"}
     FILES.mkdir(exist_ok=True)
     with LOG.open("wb") as log:
         command = http_command("127.0.0.1", port, workers, threads)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import click
 
+from tenants.audit.service import record_act
 from tenants.data_keys.service import (
     Progress,
     add_data_key,
@@ -10,7 +11,9 @@ from tenants.data_keys.service import (
     retire_data_key,
     use_data_key,
 )
+from tenants.foundation import ids
 from tenants.foundation.console import err, json_option, print_fields, print_rows, progress, with_app
+from tenants.foundation.encryption import keyring
 
 
 @click.group("data-key")
@@ -34,7 +37,9 @@ def add(as_json: bool) -> None:
 
     Copy the file to every machine that has its own, and back it up. Then: `clearinghouse data-key rotate KEY_ID`.
     """
-    print_fields({"key_id": add_data_key().shown, "role": "decrypts"}, as_json)
+    made = add_data_key()
+    record(made.shown)
+    print_fields({"key_id": made.shown, "role": "decrypts"}, as_json)
 
 
 @data_key.command("rotate")
@@ -47,6 +52,7 @@ def rotate(key_id: str, as_json: bool) -> None:
     Servers may run. It may be stopped: run it again, and it goes on.
     """
     use_data_key(key_id)
+    record(key_id)
     print_fields({"key_id": key_id, "role": "encrypts", "rows_encrypted": encrypt_all()}, as_json)
 
 
@@ -58,7 +64,9 @@ def encrypt(as_json: bool) -> None:
 
     Once all processes are of this release: earlier ones can't read it. The scheduler does it every night.
     """
-    print_fields({"rows_encrypted": encrypt_all()}, as_json)
+    rows = encrypt_all()
+    record(keyring().load()[0].shown)
+    print_fields({"rows_encrypted": rows}, as_json)
 
 
 @data_key.command("retire")
@@ -70,7 +78,13 @@ def retire(key_id: str) -> None:
     Keep a copy for as long as there are backups of the database from before: they can't be read without it.
     """
     retire_data_key(key_id)
+    record(key_id)
     err.print(f"Key {key_id} is retired. Backups from before need it: keep a copy as long as you keep those.")
+
+
+def record(key_id: str) -> None:
+    """Keys are of no network, and in no database."""
+    record_act(ids.INSTALLATION, ("data_key", key_id))
 
 
 def encrypt_all() -> int:

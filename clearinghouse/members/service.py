@@ -13,7 +13,9 @@ from clearinghouse.directory.service import show_card, show_cards, show_member, 
 from clearinghouse.ledger.queries import balance_of, transfers_of_member
 from clearinghouse.ledger.service import record_of
 from clearinghouse.pos.service import show_transfer
+from tenants.audit.service import record_act
 from tenants.foundation import clock
+from tenants.foundation.acts import READ
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.members.identity import identity_of
 from tenants.members.rules import mask_email, mask_name, mask_phone
@@ -42,6 +44,7 @@ def export_member(tenant_id: UUID, member_id: UUID) -> dict[str, Any]:
 
     Secrets are named, not shown.
     """
+    record_act(tenant_id, recorded_as=READ)
     with unit_of_work(tenant_id, "REPEATABLE READ") as session:
         member = session.get(Member, (tenant_id, member_id))
         if member is None:

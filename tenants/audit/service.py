@@ -66,14 +66,14 @@ class Verified:
     differences: list[Difference] = field(default_factory=list)
 
 
-def record_act(tenant_id: UUID, *subject: tuple[str, str]) -> None:
+def record_act(tenant_id: UUID, *subject: tuple[str, str], recorded_as: str = DONE) -> None:
     """Enter the act that is under way, of which nothing is written where a unit of work would see it.
 
     `INSTALLATION` is the tenant of what concerns no network, or all.
     """
     act = current_act()
     if act is not None:
-        with acting(act.about(*subject)), unit_of_work(tenant_id, recorded_as=DONE):
+        with acting(act.about(*subject)), unit_of_work(tenant_id, recorded_as=recorded_as):
             pass
 
 

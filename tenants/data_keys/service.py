@@ -121,6 +121,20 @@ def count_plain() -> int:
         )
 
 
+def ensure_data_keys() -> None:
+    """The first key of an installation. Raises `Conflict` when the keys are gone with which rows are encrypted."""
+    ring = keyring()
+    if ring.is_file and not ring.file.exists():
+        missing = sorted(count_values())
+        if missing:
+            raise Conflict(
+                f"Personal data is encrypted with the keys {', '.join(missing)}, and {ring.file} is gone: put it "
+                "back from where it is backed up. A new key would not read what is there.",
+                code="data_keys_lost",
+            )
+        ring.make()
+
+
 def add_data_key() -> DataKey:
     """Known from now on, and not yet used: processes on other machines have to be told of it first."""
     ring = keyring()

@@ -7,7 +7,7 @@
 | `CLEARINGHOUSE_VAR` | `var` | where the embedded servers and all output files are kept |
 | `CLEARINGHOUSE_RATE_LIMIT` | `on` | `off`: keys may send as many requests as they like |
 | `CLEARINGHOUSE_SECRET_KEY` | `var/secret.key`, made once | payment tokens, phones, codes, PINs, webhook secrets |
-| `CLEARINGHOUSE_DATA_KEYS` | `var/data.keys`, made once | keys of the personal data in the database |
+| `CLEARINGHOUSE_DATA_KEYS` | `var/data.keys`, made by `init` | keys of the personal data in the database |
 | `CLEARINGHOUSE_PUBLIC_URL` | `http://127.0.0.1:8080` | where whoever scans a statement's code reaches `serve` |
 | `CLEARINGHOUSE_LOG` | `json`; on a terminal `text` | form of the lines on standard error |
 | `CLEARINGHOUSE_LOG_LEVEL` | `info`; of commands `warning` | `debug`, `info`, `warning` or `error` |
@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from tenants.foundation import embedded, logs
 from tenants.foundation.errors import InvalidInput
+from tenants.foundation.lifetimes import undisturbed
 from tenants.foundation.secret_key import load_secret_key
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,8 @@ def load_settings() -> Settings:
     rate_limit = is_on("CLEARINGHOUSE_RATE_LIMIT")
     database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     if not (database_url and redis_url):
-        servers = embedded.start(var, postgres=not database_url, redis=not redis_url, say=say_on_console)
+        with undisturbed():
+            servers = embedded.start(var, postgres=not database_url, redis=not redis_url, say=say_on_console)
         database_url = database_url or servers.database_url
         redis_url = redis_url or servers.redis_url
     assert database_url and redis_url

@@ -16,7 +16,7 @@ UNDEFINED_OBJECTS = (
 )
 
 
-def explain_database_error(error: Exception) -> ClearinghouseError | None:
+def explain_database_error(error: BaseException) -> ClearinghouseError | None:
     """The error to tell instead; None when it is a bug of ours."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     # Two requests at the same moment: the checks of both passed before either had written. Only through

@@ -1,7 +1,7 @@
 """Personal data, unreadable to whoever has the database alone: AES-256-GCM, with keys that are kept outside of it.
 
 `CLEARINGHOUSE_DATA_KEYS` names the keys, separated by commas; without that they are the lines of `var/data.keys`,
-made when something is first encrypted and read again when the file has changed. The first key encrypts, all decrypt.
+made by `clearinghouse init` and read again when the file has changed. The first key encrypts, all decrypt.
 The id of a key is the beginning of its SHA-256, so that no other key can go by the same id.
 
 An encrypted value is its version (1 byte), the id of its key (4), a nonce (12) and the ciphertext with its tag. Its
@@ -85,10 +85,19 @@ class Keyring:
             self._read = (state, parse_keys(named if named is not None else self.file.read_text()))
         return self._read[1]
 
-    def _state_of_file(self) -> tuple[int, int]:
-        if not self.file.exists():
+    def make(self) -> None:
+        """The first key, unless there is one. Nobody makes one by the way: what it encrypts others could not read."""
+        if self.is_file and not self.file.exists():
             put_once(self.file, new_key_text() + "\n")
-        status = self.file.stat()
+
+    def _state_of_file(self) -> tuple[int, int]:
+        try:
+            status = self.file.stat()
+        except FileNotFoundError as error:
+            raise DataKeysInvalid(
+                f"There is no {self.file}: copy it from the machine or the backup that has the data keys. Where "
+                "there are none yet, `clearinghouse init` makes the first."
+            ) from error
         return status.st_ino, status.st_mtime_ns
 
     def find(self, key_id: bytes) -> DataKey:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # Names the process whose end is to be one's own: a child that starts when its parent is gone already has to know.
@@ -31,6 +33,25 @@ def end_with_serve() -> None:
     if parent is not None:
         end_with(int(parent))
         os.environ[PARENT_VARIABLE] = str(os.getpid())
+
+
+@contextmanager
+def undisturbed(number: signal.Signals = signal.SIGTERM) -> Iterator[None]:
+    """What is done in here is done to its end; a signal that comes meanwhile has its effect afterwards.
+
+    Half of a server's start can't be undone: its process may not be there yet, and come all the same.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+        if came:
+            os.kill(os.getpid(), number)
 
 
 def descendants_of(pid: int) -> Iterator[int]:

@@ -176,7 +176,7 @@ def find_by_phone(tenant_id: UUID, phone: str, country: str | None = None) -> li
     """Whoever has this number, oldest first and at most `FOUND_MAX`, each with all cards."""
     if country is not None:
         check_country(country)
-    with unit_of_work(tenant_id) as session:
+    with unit_of_work(tenant_id, recorded_as=READ) as session:
         members = members_of_phone(session, tenant_id, phone_in(tenant_id, phone, country))
         cards = cards_of_members(session, [member.member_id for member in members])
         return [(member, cards[member.member_id]) for member in members]

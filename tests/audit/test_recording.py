@@ -323,7 +323,8 @@ WAYS_ROUND = {
     "clearinghouse/ledger/service.py": "postings, which the ledger chains; partitions",
     "clearinghouse/imports/service.py": "locks",
     "clearinghouse/webhooks/delivery.py": "locks",
-    "settlement/serving/processes.py": "closing what a fork inherits",
+    "settlement/serving/worker.py": "closing what a fork inherits",
+    "tenants/data_keys/service.py": "encrypting as the owner; its commands are entered for the installation",
 }
 ROUND = {"engine", "raw_connection", "begin", "commit", "call"}
 

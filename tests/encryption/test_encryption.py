@@ -10,6 +10,7 @@ import pytest
 from apiflask import APIFlask
 from sqlalchemy import Engine, text
 
+from tenants.data_keys.service import ensure_data_keys
 from tenants.foundation.encryption import (
     VARIABLE,
     DataKeysInvalid,
@@ -20,7 +21,7 @@ from tenants.foundation.encryption import (
     parse_keys,
     read_field,
 )
-from tenants.foundation.errors import IntegrityFailure, Unavailable
+from tenants.foundation.errors import Conflict, IntegrityFailure, Unavailable
 from tenants.members.service import create_member, find_member
 from tests.conftest import NetworkForTests
 
@@ -32,6 +33,7 @@ def own_keyring(context: APIFlask, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv(VARIABLE, raising=False)
     before = context.extensions.get("keyring")
     context.extensions["keyring"] = ring = Keyring(tmp_path / "var")
+    ring.make()
     yield ring
     context.extensions["keyring"] = before or Keyring(context.config["SETTINGS"].var)
 
@@ -39,9 +41,30 @@ def own_keyring(context: APIFlask, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_the_file_of_keys_is_made_once_and_nobody_else_may_read_it(own_keyring: Keyring) -> None:
     [first] = own_keyring.load()
 
+    own_keyring.make()
+
     assert own_keyring.load() == (first,)
     assert own_keyring.file.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in own_keyring.file.parent.iterdir()] == ["data.keys"]
+
+
+def test_keys_that_are_gone_are_not_made_anew_by_the_way(own_keyring: Keyring, tmp_path: Path) -> None:
+    own_keyring.file.rename(tmp_path / "elsewhere")
+
+    with pytest.raises(DataKeysInvalid, match="copy it"):
+        encrypt(b"Ada", uuid4(), COLUMN, uuid4())
+    assert not own_keyring.file.exists()
+
+
+def test_setting_up_makes_no_key_beside_those_that_are_lost(network: NetworkForTests, own_keyring: Keyring) -> None:
+    create_member(network.tenant_id, name="Ada")
+    own_keyring.file.unlink()
+
+    with pytest.raises(Conflict) as refused:
+        ensure_data_keys()
+
+    assert refused.value.code == "data_keys_lost"
+    assert not own_keyring.file.exists()
 
 
 def test_the_same_value_is_encrypted_otherwise_each_time(own_keyring: Keyring) -> None:
@@ -110,6 +133,9 @@ def test_a_key_that_is_added_is_known_without_a_restart(own_keyring: Keyring, tm
 def test_the_environment_names_other_keys(own_keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [new_key_text(), new_key_text()]
     monkeypatch.setenv(VARIABLE, ", ".join(keys))
+    own_keyring.file.unlink()
+
+    own_keyring.make()
 
     assert [key.secret.hex() for key in own_keyring.load()] == keys
     assert not own_keyring.file.exists()
