@@ -25,7 +25,7 @@ PURCHASES = 4
 TRANSFERS_A_CYCLE = PURCHASES + 1
 CYCLES_A_MILLION = MILLION // (2 * PURCHASES)
 # With the transfers, lots and indexes that go with them; measured. The write-ahead log comes on top.
-BYTES_A_POSTING, WAL_BYTES_MAX = 1_100, 5 * 10**9
+BYTES_A_POSTING, WAL_BYTES_MAX = 1_050, 5 * 10**9
 LEDGER_BYTES = """
     SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class AS c
     WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind = 'r'

@@ -20,10 +20,12 @@ from uuid import uuid4
 
 from benchmarks.load import Load, hold_rate, saturate
 from benchmarks.posting import ACCRUALS, REDEMPTIONS
-from benchmarks.world import VAR, Network, pick
+from benchmarks.world import FILES, VAR, Network, pick
 from settlement.serving.commands import serve
 from settlement.serving.processes import http_command
 
+# Of the server, with its line for each request, as in earnest.
+LOG = FILES / "http.log"
 SATURATING_CONNECTIONS = (8, 16, 32)
 # At a fixed rate there are more than are ever busy, so that waiting happens in the server.
 OPEN_LOOP_CONNECTIONS = 64
@@ -85,9 +87,10 @@ def http_server(workers: int, threads: int) -> Iterator[HttpServer]:
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     environment |= {"CLEARINGHOUSE_VAR": str(VAR), "CLEARINGHOUSE_LOG": "json"}
-    # With its line for each request, as in earnest.
-    with (VAR / "http.log").open("ab") as log:
-        process = subprocess.Popen(http_command("127.0.0.1", port, workers, threads), env=environment, stderr=log)
+    FILES.mkdir(exist_ok=True)
+    with LOG.open("wb") as log:
+        command = http_command("127.0.0.1", port, workers, threads)
+        process = subprocess.Popen(command, env=environment, stderr=log)
     try:
         wait_until_listening(port, process)
         yield HttpServer(port, process)
@@ -109,9 +112,9 @@ def wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
-        except OSError:
+        except OSError as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise
+                raise RuntimeError(f"the HTTP server does not listen:\n{LOG.read_text()}") from error
             time.sleep(0.1)
 
 
