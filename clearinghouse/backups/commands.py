@@ -9,6 +9,8 @@ import click
 
 from clearinghouse.backups.rules import Base
 from clearinghouse.backups.service import Contents, back_up, contents, embedded_server, find_folder
+from tenants.audit.service import record_act
+from tenants.foundation import ids
 from tenants.foundation.config import load_var
 from tenants.foundation.console import err, json_option, out, print_fields, print_rows, with_app
 
@@ -45,6 +47,7 @@ def backup(ctx: click.Context, to: Path | None, keep: int, as_json: bool) -> Non
 def make_backup(to: Path | None, keep: int, as_json: bool) -> None:
     with err.status("backing up"):
         base, dropped = back_up(to, keep)
+    record_act(ids.INSTALLATION, ("backup", base.name))
     print_fields({**show_base(base), "deleted": [each.name for each in dropped]}, as_json)
 
 

@@ -6,7 +6,6 @@ An event is a dict with the fields of the type `ledger.posting_event`; `accrual`
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +14,17 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 import psycopg2
 from flask import current_app
 from sqlalchemy import text
 
 from clearinghouse.ledger.tables import Transfer
 from tenants.foundation import clock, ids
+from tenants.foundation.afterwards import afterwards
 from tenants.foundation.calls import Calls, Statement
 from tenants.foundation.database import db
+from tenants.foundation.metrics import count_events
 from tenants.foundation.months import add_months, month_of
 
 log = logging.getLogger(__name__)
@@ -47,14 +49,10 @@ MONTHS_AHEAD = 12
 
 
 class TransferRecord(NamedTuple):
-    """A posted transfer, as `ledger.transfers` has it; points and minor units are integers."""
+    """What of a posted transfer is told, as `ledger.transfers` has it; points and minor units are integers."""
 
     transfer_id: UUID
     kind: str
-    member_id: UUID
-    card_id: UUID | None
-    store_id: UUID | None
-    terminal_id: UUID
     order_ref: str | None
     reverses_transfer_id: UUID | None
     refers_to_transfer_id: UUID | None
@@ -128,7 +126,7 @@ def accrual(
         "programme_version": programme_version,
         "grants": [
             {
-                "lot_id": str(ids.new_id()),
+                "lot_id": ids.new_id_text(),
                 "funder_id": str(grant.funder_id),
                 "points": grant.points,
                 "expires_on": grant.expires_on.isoformat(),
@@ -246,7 +244,7 @@ def common_fields(
     """
     code, detail = refusal or (None, None)
     return {
-        "transfer_id": str(ids.new_id()),
+        "transfer_id": ids.new_id_text(),
         "occurred_at": occurred_at.isoformat(),
         "business_date": business_date.isoformat(),
         "terminal_id": str(terminal_id),
@@ -272,7 +270,7 @@ class Ledger:
         Events without an idempotency key (those of the clearinghouse itself) must be safe to repeat by nature: a
         call whose connection broke is made again, whether it had committed or not.
         """
-        arguments = (str(tenant_id), json.dumps(events, ensure_ascii=False))
+        arguments = (str(tenant_id), orjson.dumps(events).decode())
         for attempt in range(1, TRIES_MAX + 1):
             try:
                 rows = self.calls.call(POST, *arguments)
@@ -286,6 +284,7 @@ class Ledger:
                     raise
                 log.info("posting again after %s", type(error).__name__)
         self._keep_statistics(len(events))
+        afterwards(count_events, [(event["kind"], row[0]) for event, row in zip(events, rows, strict=True)])
         return [result_of(row) for row in rows]
 
     def _make_missing_partitions(self, events: Sequence[Event]) -> None:

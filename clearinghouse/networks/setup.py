@@ -1,4 +1,4 @@
-"""Bring the database to this release: revisions, functions, partitions."""
+"""Bring the database to this release: revisions, functions, partitions; and the first key of personal data."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import logging
 
 from flask_migrate import upgrade
 
-from clearinghouse.health.service import MIGRATIONS
+from clearinghouse.health.service import MIGRATIONS, newest_revision
 from clearinghouse.ledger.service import ensure_partitions_ahead
 from migrations.patience import STATEMENT_SECONDS_MAX
+from tenants.audit.service import record_act
+from tenants.data_keys.service import ensure_data_keys
+from tenants.foundation import ids
 
 
 def set_up_database(statement_seconds: int = STATEMENT_SECONDS_MAX) -> int:
@@ -19,4 +22,7 @@ def set_up_database(statement_seconds: int = STATEMENT_SECONDS_MAX) -> int:
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     upgrade(directory=str(MIGRATIONS), x_arg=[f"statement_seconds={statement_seconds}"])
-    return ensure_partitions_ahead()
+    ensure_data_keys()
+    made = ensure_partitions_ahead()
+    record_act(ids.INSTALLATION, ("revision", str(newest_revision())))
+    return made

@@ -42,6 +42,7 @@ from clearinghouse.webhooks.service import (
 )
 from clearinghouse.webhooks.tables import ACTIVE, DELIVERED, DISABLED, FAILED, PENDING, Attempt, Delivery, Endpoint
 from tenants.foundation import clock, ids
+from tenants.foundation.acts import unrecorded
 from tenants.foundation.database import Unit, db, unit_of_work
 from tenants.foundation.web import json_text
 from tenants.networks.service import get_network
@@ -97,6 +98,7 @@ def networks_with_work() -> list[UUID]:
     return found
 
 
+@unrecorded()
 def carry(tenant_id: UUID) -> list[tuple[UUID, bool]]:
     """Empty the network's outbox into deliveries; the endpoints that have something due, and whether each is slow."""
     with unit_of_work(tenant_id) as session:
@@ -105,6 +107,7 @@ def carry(tenant_id: UUID) -> list[tuple[UUID, bool]]:
         return [(endpoint.endpoint_id, endpoint.is_slow) for endpoint in queries.due_endpoints(session, clock.now())]
 
 
+@unrecorded()
 def deliver(tenant_id: UUID, endpoint_id: UUID) -> tuple[UUID, bool] | None:
     """Try what is due, for some seconds; the endpoint again, as `carry` gives it, when more is due then.
 
@@ -278,7 +281,7 @@ def note_outcome(delivery: Delivery, answer: Answer, now: datetime) -> None:
         delivery.due_at, delivery.finished_at = None, now
     elif delivery.state == PENDING:
         delivery.retries += 1
-        jitter = random.randint(0, JITTER_PERCENT_MAX)
+        jitter = random.randint(0, JITTER_PERCENT_MAX)  # nosec B311 # nothing is kept secret by it
         again_at = next_attempt_at(now, delivery.queued_at, delivery.retries, jitter, answer.retry_after)
         # Not when it has come to wait for an earlier one that is redelivered.
         if again_at is not None and delivery.due_at is not None:
@@ -302,6 +305,7 @@ def note_speed(endpoint: Endpoint, outcomes: Sequence[Outcome]) -> None:
     endpoint.is_slow = total > SLOW_MILLISECONDS * len(outcomes)
 
 
+@unrecorded()
 def purge(tenant_id: UUID) -> int:
     """Forget what was finished long ago; the number of deliveries."""
     purged = 0

@@ -41,9 +41,6 @@ HEADERS = {
         f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
     "Vary": "Accept-Language",
 }
 

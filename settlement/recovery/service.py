@@ -19,8 +19,11 @@ from settlement.checks.service import check_settlement
 from settlement.proofs.service import prove_all
 from tenants.foundation.config import Settings
 from tenants.foundation.database import unit_of_work
-from tenants.foundation.errors import ClearinghouseError
+from tenants.foundation.probes import probing
 from tenants.networks.service import list_networks
+
+# It has just recovered, and nobody else asks it anything.
+PROBE_SECONDS_MAX = 30.0
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,14 @@ def prove_books(restored: Restored) -> list[NetworkProof]:
     secret = secrets.token_bytes(32)
     app = create_app(Settings(restored.database_url, "unix:///nowhere", restored.var, secret, rate_limit=False))
     with app.app_context():
-        check_release()
+        check_release(restored.database_url)
         return [prove_network(tenant_id, code) for tenant_id, code in list_networks()]
 
 
-def check_release() -> None:
-    problem: ClearinghouseError | None = missing_revision()
-    if problem is not None:
-        raise problem
+def check_release(database_url: str) -> None:
+    with probing(database_url, PROBE_SECONDS_MAX) as probe:
+        for problem in missing_revision(probe):
+            raise problem
 
 
 def prove_network(tenant_id: UUID, code: str) -> NetworkProof:

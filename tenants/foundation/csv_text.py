@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from io import StringIO
 
-# A spreadsheet takes a cell that starts with one of these for a formula, and runs it.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes a cell that starts with = + - or @ for a formula, and runs it, also when they are as wide as
+# Chinese characters. Where semicolons separate, as in German, whatever follows one is the start of a cell.
+FORMULA_START = re.compile(r"(^|;)( *)(?=[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])")
 
 
 def text_cell(text: str) -> str:
-    """The text, with an apostrophe before it where a spreadsheet would run it as a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    """The text, with an apostrophe wherever a spreadsheet would run what follows as a formula."""
+    return FORMULA_START.sub(r"\1\2'", text)
 
 
 def csv_bytes(header: list[str], rows: Iterable[list[str]]) -> bytes:

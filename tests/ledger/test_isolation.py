@@ -225,6 +225,7 @@ def test_no_column_of_what_was_posted_or_published_can_be_updated(owner: Engine)
         "settlement.state_changes",
         "settlement.adjustments",
         "programme.versions",
+        "tenants.audit_log",
         "tenants.card_batches",
         "tenants.card_changes",
         "settlement.payment_files",

@@ -63,15 +63,26 @@ def test_billions_are_written_without_separators_or_exponent(tmp_path: Path) -> 
     assert positions(tmp_path, document)[0]["to_pay"] == "9876543210123.45"
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"], ids=repr)
+@pytest.mark.parametrize(
+    "name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1+1", "\uff20SUM(A1)"], ids=ascii
+)
 def test_a_name_that_looks_like_a_formula_stays_text(tmp_path: Path, name: str) -> None:
     rows = positions(tmp_path, small_settlement(names={"S1": name}, participant_name=name))
 
     assert rows[0]["store_name"] == rows[0]["participant"] == f"'{name}"
 
 
-def test_an_ordinary_name_is_written_as_it_is() -> None:
-    assert text_cell("Café 1+1=2 @ home") == "Café 1+1=2 @ home"
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("Shop;=1+1", "Shop;'=1+1"), ("Shop; @SUM(A1);+1", "Shop; '@SUM(A1);'+1"), ("=1;=2", "'=1;'=2")],
+)
+def test_what_follows_a_semicolon_stays_text_where_it_separates_cells(name: str, written: str) -> None:
+    assert text_cell(name) == written
+
+
+@pytest.mark.parametrize("name", ["Café 1+1=2 @ home", "Müller; Söhne", "a;b", ";", ""])
+def test_an_ordinary_name_is_written_as_it_is(name: str) -> None:
+    assert text_cell(name) == name
 
 
 def test_negative_money_stays_a_number(tmp_path: Path) -> None:
