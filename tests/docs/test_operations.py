@@ -47,3 +47,13 @@ def test_every_code_that_is_explained_is_one_of_the_program() -> None:
 
     assert len(explained) > 12
     assert {code for code in explained if f'"{code}"' not in sources} == set()
+
+
+def test_every_metric_that_is_named_is_one_of_the_program() -> None:
+    metrics = set(re.findall(r"`…([a-z_]+)", PAGE)) | set(re.findall(r" / …([a-z_]+)", PAGE))
+    sources = "".join(
+        path.read_text() for folder in ("settlement", "tenants") for path in (ROOT / folder).rglob("*.py")
+    )
+
+    assert len(metrics) > 10
+    assert {name for name in metrics if f'{name.removesuffix("_count")}"' not in sources} == set()
