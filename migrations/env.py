@@ -3,9 +3,9 @@
 Functions are not history: the files in `clearinghouse/ledger/sql/` are what is installed after every
 upgrade (CREATE OR REPLACE), so that a function is read, reviewed and compared in one place.
 
-Each revision is a transaction of its own, so that what it locks is locked for the time of one revision. An
-installation older than `migrations.online.LAST_RELEASED` gets everything in one transaction, as its revisions were
-not written to run beside the release before them.
+Each revision is a transaction of its own, so that what it locks is locked for the time of one revision; the functions
+come with the newest. An installation older than `migrations.online.LAST_RELEASED` gets everything in one transaction,
+as its revisions were not written to run beside the release before them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from alembic import context
-from alembic.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from flask import current_app
 from sqlalchemy import Connection, Engine, text
 
@@ -45,7 +45,8 @@ def installed_revision(engine: Engine) -> str | None:
 
 
 def upgrade_once(engine: Engine) -> None:
-    each_by_itself = (installed_revision(engine) or "") >= LAST_RELEASED
+    installed = installed_revision(engine)
+    each_by_itself = (installed or "") >= LAST_RELEASED
     with engine.connect() as connection:
         context.configure(
             connection=connection,
@@ -54,14 +55,24 @@ def upgrade_once(engine: Engine) -> None:
             include_name=include_name,
             version_table_schema="public",
             transaction_per_migration=each_by_itself,
+            on_version_apply=functions_with_the_last,
         )
         with context.begin_transaction():
             context.run_migrations()
-            if not each_by_itself:
-                install_functions(connection)
-    if each_by_itself:
+    if installed == newest_revision():
         with engine.begin() as connection:
             install_functions(connection)
+
+
+def functions_with_the_last(ctx: MigrationContext, step: MigrationInfo, **_: object) -> None:
+    """In the transaction of the newest revision: a database of that revision has its functions."""
+    if step.is_upgrade and step.up_revision_id == newest_revision():
+        assert ctx.connection is not None
+        install_functions(ctx.connection)
+
+
+def newest_revision() -> str | None:
+    return context.script.get_current_head()
 
 
 def run_migrations() -> None:

@@ -17,8 +17,9 @@ from tenants.foundation.config import load_var
 from tenants.foundation.console import MOMENT, err, json_option, out, print_fields, print_rows
 
 NOT_RESTORED = (
-    "secret.key and data.keys: they are in no backup; put your copies into the new folder, or name them as before. "
-    "Without them no PIN, wallet code, webhook secret or encrypted name can be used.",
+    "secret.key and data.keys: they are in no backup. Before anything runs in the new folder put "
+    "your copies there, as what is missing is made anew; or name them as before. Without them no PIN, wallet code, "
+    "webhook secret or encrypted name can be used.",
     "What was in Redis: jobs that waited (the scheduler puts the periodic ones in again; ask again for documents) "
     "and the counters of request rates.",
     "Files under output/: statements and reports are made again from the books when they are asked for.",
