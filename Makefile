@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 PROGRAM := tenants clearinghouse settlement migrations cli.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint audit serve bench clean
+.PHONY: help install demo test torture lint audit serve bench clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -20,11 +20,16 @@ demo: $(INSTALLED) ## Run the main job on a year of real retail data
 test: lint ## Run every check and every test
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
-lint: $(INSTALLED) ## Check style, types, the direction of imports; look for holes and secrets
+torture: $(INSTALLED) ## Break everything under load, again and again: MINUTES=30, SEED=…
+	@CLEARINGHOUSE_TORTURE_MINUTES=$(or $(MINUTES),10) CLEARINGHOUSE_TORTURE_SEED=$(SEED) \
+		$(BIN)/python -m pytest tests/crash --capture=tee-sys
+
+lint: $(INSTALLED) ## Check style, types, direction of imports, what migrations lock; look for holes and secrets
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config setup.cfg
+	@$(BIN)/python -m migrations.lint
 	@$(BIN)/bandit --quiet --ini setup.cfg --recursive $(PROGRAM)
 	@$(BIN)/kingfisher scan --quiet --no-validate --no-update-check --git-history none --rules-path .kingfisher.yml \
 		--rule-cache-dir .kingfisher_cache --exclude-rule betterleaks.curl-auth-header \
@@ -38,7 +43,7 @@ serve: $(INSTALLED) ## Serve the API on http://127.0.0.1:8080, with jobs and sch
 	@$(BIN)/clearinghouse init
 	@$(BIN)/clearinghouse serve
 
-bench: $(INSTALLED) ## Measure: posting, HTTP, a till's calls, import, close, valuation, statements
+bench: $(INSTALLED) ## Measure everything that docs/performance.md tells of
 	@$(BIN)/python -m benchmarks
 
 clean: ## Stop the embedded servers; remove their data, all output files and .venv

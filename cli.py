@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import gc
 import importlib
+import logging
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
 import click
+import redis
 from apiflask import APIFlask
 
 from clearinghouse.app import create_app
 from settlement.blueprints import BLUEPRINTS
+from tenants.foundation import afterwards, logs
 from tenants.foundation.config import load_settings
 from tenants.foundation.console import err
+from tenants.foundation.database import db
 from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.embedded import EmbeddedServerError
 from tenants.foundation.errors import ClearinghouseError
+from tenants.foundation.lifetimes import end_with_serve
+from tenants.foundation.metrics import watch_pools
 from tenants.foundation.payment_cards import refuse_payment_cards
+
+log = logging.getLogger(__name__)
 
 COMMANDS = {
     "init": "clearinghouse.networks.commands:init",
@@ -38,6 +47,7 @@ COMMANDS = {
     "staff": "clearinghouse.staff.commands:staff",
     "key": "clearinghouse.directory.commands:key",
     "member": "clearinghouse.directory.commands:member",
+    "data-key": "clearinghouse.data_keys.commands:data_key",
     "card": "clearinghouse.cards.commands:card",
     "programme": "clearinghouse.programme.commands:programme",
     "day-close": "clearinghouse.dayclose.commands:day_close",
@@ -60,6 +70,10 @@ COMMANDS = {
     "journal": "settlement.accounting.commands:journal",
     "valuation": "settlement.valuation.commands:valuation",
     "ledger": "settlement.checks.commands:ledger",
+    "audit": "clearinghouse.audit.commands:audit",
+    "partition": "clearinghouse.partitions.commands:partition",
+    "backup": "clearinghouse.backups.commands:backup",
+    "restore": "settlement.recovery.commands:restore_into",
 }
 
 
@@ -86,7 +100,11 @@ def make_app() -> APIFlask:
 
 def make_http_app() -> APIFlask:
     """The application in a worker of the HTTP server, where what counts is the slowest request in a hundred."""
+    end_with_serve()
     app = make_app()
+    afterwards.start()
+    with app.app_context():
+        watch_pools({"postings": app.extensions["calls"].engine, "other": db.engine})
     # A thread that has its answer from the database waits this long for the interpreter, not the usual 5 ms.
     sys.setswitchinterval(0.0005)
     # What is loaded by now stays: a collection that looks through it again holds up every request.
@@ -110,6 +128,8 @@ def explain(error: Exception) -> str | None:
     explained = explain_database_error(error)
     if explained is not None:
         return explained.message
+    if isinstance(error, redis.RedisError):
+        return f"Redis can't be reached: {error}"
     if isinstance(error, EmbeddedServerError | OSError):
         return str(error)
     return None
@@ -122,14 +142,28 @@ def exit_on_terminate(number: int, frame: FrameType | None) -> None:
 def main(arguments: list[str] | None = None) -> Any:
     # Not the default, which skips atexit and would leave the embedded servers running.
     signal.signal(signal.SIGTERM, exit_on_terminate)
+    end_with_serve()
     try:
+        logs.configure(command_in(sys.argv[1:] if arguments is None else arguments))
         return clearinghouse.main(arguments, prog_name="clearinghouse")
     except Exception as error:
         message = explain(error)
         if message is None:
             raise
-        err.print(f"[red]error:[/red] {message}", soft_wrap=True)
+        tell(message, error)
         sys.exit(1)
+
+
+def command_in(words: Sequence[str]) -> str:
+    return next((word for word in words if word in COMMANDS), "clearinghouse")
+
+
+def tell(message: str, error: Exception) -> None:
+    """Why a command ends: to whoever reads the log of a service, or to whoever has typed the command."""
+    if logs.is_read_by_machines():
+        log.critical(message, extra={"code": getattr(error, "code", None)})
+    else:
+        err.print(f"[red]error:[/red] {message}", soft_wrap=True)
 
 
 if __name__ == "__main__":

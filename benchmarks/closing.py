@@ -51,6 +51,10 @@ class ClosingRun:
     memory_peak: float
 
     @property
+    def proposal_times_bare(self) -> float:
+        return self.propose_seconds / self.bare_seconds
+
+    @property
     def times_bare(self) -> float:
         """Close and proposal together."""
         return (self.close_seconds + self.propose_seconds) / self.bare_seconds

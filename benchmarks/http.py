@@ -84,8 +84,10 @@ def serve_defaults() -> tuple[int, int]:
 def http_server(workers: int, threads: int) -> Iterator[HttpServer]:
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-    environment["CLEARINGHOUSE_VAR"] = str(VAR)
-    process = subprocess.Popen(http_command("127.0.0.1", port, workers, threads), env=environment)
+    environment |= {"CLEARINGHOUSE_VAR": str(VAR), "CLEARINGHOUSE_LOG": "json"}
+    # With its line for each request, as in earnest.
+    with (VAR / "http.log").open("ab") as log:
+        process = subprocess.Popen(http_command("127.0.0.1", port, workers, threads), env=environment, stderr=log)
     try:
         wait_until_listening(port, process)
         yield HttpServer(port, process)

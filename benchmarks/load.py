@@ -37,6 +37,17 @@ class Load:
         return 1000 * ordered[min(int(len(ordered) * percent / 100), len(ordered) - 1)]
 
 
+def merged(loads: Sequence[Load]) -> Load:
+    """Those of several rounds, as if there had been one."""
+    together = Load()
+    for load in loads:
+        together.latencies += load.latencies
+        together.statuses += load.statuses
+        together.openings += load.openings
+        together.seconds += load.seconds
+    return together
+
+
 class Connection:
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))

@@ -44,7 +44,7 @@ SEED_BATCH = 250
 # Digits of a card number that Luhn doubles count 2d, less 9 from 5 on.
 COMMON_VARIABLES = f"""
 \\set n :n + 1
-\\set member random(0, {MEMBERS - 1})
+\\set member random(0, :members - 1)
 \\set ones :member % 10
 \\set tens :member / 10 % 10
 \\set hundreds :member / 100 % 10
@@ -53,7 +53,7 @@ COMMON_VARIABLES = f"""
 \\set doubled 2 * (:ones + :hundreds + :myriads) - 9 * (:ones / 5 + :hundreds / 5 + :myriads / 5)
 \\set check (10 - (:prefix_sum + :doubled + :tens + :thousands) % 10) % 10
 \\set card {int(CARD_PREFIX) * 10**6} + 10 * :member + :check
-\\set store random({STORE_NUMBERS.start}, {STORE_NUMBERS.stop - 1})
+\\set store random({STORE_NUMBERS.start}, {STORE_NUMBERS.start - 1} + :stores)
 \\set points random(1, 100)
 \\set a random(100000000000, 999999999999)
 \\set b random(100000000000, 999999999999)
@@ -140,7 +140,10 @@ def count_redemptions(world: World, network: Network) -> int:
     return counted
 
 
-def pgbench(world: World, network: Network, seconds: int) -> str:
+def pgbench(
+    world: World, network: Network, seconds: int, stores: int = len(STORE_NUMBERS), members: int = MEMBERS
+) -> str:
+    """Posts for the first stores and members."""
     scripts = write_scripts(FILES)
     command = [
         str(world.binaries / "pgbench"),
@@ -148,7 +151,7 @@ def pgbench(world: World, network: Network, seconds: int) -> str:
         f"--client={CLIENTS}",
         f"--jobs={THREADS}",
         f"--time={seconds}",
-        *(f"--define={name}={value}" for name, value in variables(network).items()),
+        *(f"--define={name}={value}" for name, value in variables(network, stores, members).items()),
         f"--file={scripts[0]}@{ACCRUALS}",
         f"--file={scripts[1]}@{REDEMPTIONS}",
     ]
@@ -166,10 +169,12 @@ def write_scripts(folder: Path) -> tuple[Path, Path]:
     return accrual_path, redemption_path
 
 
-def variables(network: Network) -> dict[str, object]:
+def variables(network: Network, stores: int, members: int) -> dict[str, object]:
     now = clock.now()
     return {
         "tenant": network.tenant_id,
+        "stores": stores,
+        "members": members,
         "n": 10_000_000,
         "run": int(now.timestamp()),
         "moment": now.isoformat(),

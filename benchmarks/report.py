@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.closing import STORES, ClosingRun
+from benchmarks.growth import GrowthRun
+from benchmarks.hot import EVEN, STORE, HotRun
 from benchmarks.http import BatchRun, FixedRate, Saturation, WorkerMemory
 from benchmarks.importing import ImportRun
+from benchmarks.peers import measure as peers
+from benchmarks.peers.measure import PeerRun
 from benchmarks.posting import PgbenchRun
+from benchmarks.queues import QueueRun
 from benchmarks.statements import StatementRun
 from benchmarks.till import ACCRUAL, REPLAY, CallRun
 from benchmarks.world import World, ask
@@ -34,6 +39,10 @@ class Report:
     closings: list[ClosingRun] = field(default_factory=list)
     valuation_milliseconds: float | None = None
     statements: list[StatementRun] = field(default_factory=list)
+    peers: list[PeerRun] = field(default_factory=list)
+    hot: list[HotRun] = field(default_factory=list)
+    growth: list[GrowthRun] = field(default_factory=list)
+    queues: QueueRun | None = None
 
     @property
     def http_maximum(self) -> float:
@@ -63,6 +72,10 @@ def measurements(report: Report) -> list[Row]:
         *closing_rows(report),
         *valuation_rows(report),
         *statement_rows(report),
+        *peer_rows(report),
+        *hot_rows(report),
+        *growth_rows(report),
+        *queue_rows(report),
     ]
 
 
@@ -159,6 +172,50 @@ def statement_rows(report: Report) -> list[Row]:
     ]
 
 
+def peer_rows(report: Report) -> list[Row]:
+    return [
+        row(f"(i) {run.name}, {run.clients}", run.per_second, "transfers/s", latency(run)) for run in report.peers
+    ]
+
+
+def latency(run: PeerRun) -> str:
+    if run.milliseconds_median is None:
+        return ""
+    return f"p50 {run.milliseconds_median:.1f} ms, p99 {run.milliseconds_p99:.1f} ms"
+
+
+def hot_rows(report: Report) -> list[Row]:
+    rows = []
+    for run in report.hot:
+        rows.append(row(f"(j) posting function, {run.name}", run.posting_per_second, "events/s"))
+        rows.append(
+            row(f"(j) HTTP, {run.name}", run.http_per_second, "events/s", f"p99 {run.milliseconds_p99:.1f} ms")
+        )
+    return rows
+
+
+def growth_rows(report: Report) -> list[Row]:
+    rows = []
+    for run in report.growth:
+        size = f"ledger of {run.ledger_bytes / 10**9:.1f} GB"
+        rows.append(row(f"(k) posting function, {run.millions} M postings", run.posting_per_second, "events/s", size))
+        remark = f"p50 {run.milliseconds_median:.1f} ms, p99 {run.milliseconds_p99:.1f} ms"
+        rows.append(row(f"(k) HTTP, {run.millions} M postings", run.http_per_second, "events/s", remark))
+    return rows
+
+
+def queue_rows(report: Report) -> list[Row]:
+    if not (measured := report.queues):
+        return []
+    return [
+        row("(l) batches accepted, nobody listens", measured.accepted_unheard, "events/s"),
+        row("(l) batches accepted, a receiver listens", measured.accepted_heard, "events/s"),
+        row("(l) outbox made into deliveries", measured.carried, "events/s"),
+        row("(l) delivered by one worker", measured.delivered, "events/s", "8 calls at once"),
+        row("(l) small jobs worked off", measured.jobs_per_second, "jobs/s", "one worker, a process for each"),
+    ]
+
+
 def aims(report: Report) -> list[Row]:
     """Only those whose figures were measured."""
     rows = []
@@ -175,11 +232,16 @@ def aims(report: Report) -> list[Row]:
     if report.importing:
         rows.append(at_most("import (d), s", report.importing.seconds, 60))
     for closing in report.closings:
+        rows.append(at_most(f"propose {closing.millions} M (e) / bare sum", closing.proposal_times_bare, 3.0))
         rows.append(at_most(f"close and propose {closing.millions} M (e) / bare sum", closing.times_bare, 3.0))
     if report.valuation_milliseconds is not None:
         rows.append(at_most("valuation (g), ms", report.valuation_milliseconds, 100))
     for run in report.statements:
         rows.append(at_least(f"statements {run.name} (h), {run.language}, a second and core", run.per_second, 40))
+    rows += peer_ratios(report) + hot_ratios(report) + growth_ratios(report)
+    if measured := report.queues:
+        ratio = measured.accepted_heard / measured.accepted_unheard
+        rows.append(at_least("accepted while a receiver listens (l) / while nobody does", ratio, 0.8))
     if report.memory:
         rows.append(at_most("largest HTTP worker, RSS, MB", max(worker.rss for worker in report.memory), 150))
     return rows
@@ -193,6 +255,41 @@ def call_ratios(report: Report) -> list[Row]:
         return []
     aim = {REPLAY: 1.0}
     return [at_least(f"{name} (f) / accrual", rate / plain, aim.get(name, 0.5)) for name, rate in rates.items()]
+
+
+def peer_ratios(report: Report) -> list[Row]:
+    """Each with the clients that suit it best."""
+    if not report.peers:
+        return []
+    rate = {name: peers.best(report.peers, name) for name in {run.name for run in report.peers}}
+    aim = {peers.OURS: 1, peers.HTTP: 1, peers.BATCHES: 10}
+    return [
+        at_least(f"{name} (i) / {peer}", rate[name] / rate[peer], least)
+        for peer in (peers.HORDAK, peers.HORDAK_TILL, peers.DJANGO_LEDGER)
+        for name, least in aim.items()
+    ]
+
+
+def hot_ratios(report: Report) -> list[Row]:
+    runs = {run.name: run for run in report.hot}
+    if not runs:
+        return []
+    even, store = runs[EVEN], runs[STORE]
+    return [
+        at_least("one store (j) / even, posting function", store.posting_per_second / even.posting_per_second, 0.8),
+        at_least("one store (j) / even, HTTP", store.http_per_second / even.http_per_second, 0.8),
+    ]
+
+
+def growth_ratios(report: Report) -> list[Row]:
+    """To the smallest ledger of the run."""
+    if not report.growth:
+        return []
+    first, *larger = report.growth
+    return [
+        at_least(f"HTTP, {run.millions} M (k) / {first.millions} M", run.http_per_second / first.http_per_second, 0.8)
+        for run in larger
+    ]
 
 
 def at_least(name: str, value: float, aim: float) -> Row:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from benchmarks.http import RUN, HttpServer, numbers, request
-from benchmarks.load import Load, saturate
+from benchmarks.load import Load, merged, saturate
 from benchmarks.world import Network, World, pick
 from tenants.foundation import ids
 
@@ -121,6 +121,5 @@ def checked(name: str, load: Load) -> Load:
 
 
 def run_of(name: str, loads: list[Load]) -> CallRun:
-    together = Load([latency for load in loads for latency in load.latencies])
-    together.seconds = sum(load.seconds for load in loads)
+    together = merged(loads)
     return CallRun(name, together.per_second, together.percentile(99))

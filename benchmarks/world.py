@@ -52,6 +52,7 @@ class World:
     app: APIFlask
     owner: Engine
     database_url: str
+    redis_url: str
     binaries: Path
 
 
@@ -71,13 +72,19 @@ def fresh_world() -> Iterator[World]:
     try:
         servers = embedded.start(VAR)
         assert servers.database_url and servers.redis_url
-        app = create_app(Settings(servers.database_url, servers.redis_url, VAR, b"only for benchmarks, of 32 bytes."))
+        app = bench_app(servers.database_url, servers.redis_url)
         owner = create_engine(normal_url(servers.database_url), isolation_level="AUTOCOMMIT")
         with app.app_context():
             set_up_database()
-            yield World(app, owner, servers.database_url, servers.binaries)
+            yield World(app, owner, servers.database_url, servers.redis_url, servers.binaries)
     finally:
         destroy()
+
+
+def bench_app(database_url: str, redis_url: str) -> APIFlask:
+    """As `serve` makes it, but webhooks may call this machine."""
+    secret = b"only for benchmarks, of 32 bytes."
+    return create_app(Settings(database_url, redis_url, VAR, secret, webhooks_to_private=True))
 
 
 def destroy() -> None:
@@ -101,13 +108,10 @@ def make_network(world: World, code: str, opened_on: date, **overrides: Any) -> 
 
 def populate(world: World, tenant_id: UUID) -> Network:
     """Stores with a terminal each, and members with a card each."""
-    keys = [make_key(tenant_id) for _ in STORE_NUMBERS]
     bodies = [f"{CARD_PREFIX}{number:05d}" for number in range(MEMBERS)]
     cards = [body + check_digit(body) for body in bodies]
     add_stores(world, tenant_id)
-    run(world, ADD_TERMINALS, tenant=tenant_id, first=STORE_NUMBERS.start, last=STORE_NUMBERS.stop - 1)
-    till_keys = {"hashes": [hash_key(key) for key in keys], "scopes": rules.scopes_of(rules.TERMINAL)}
-    run(world, ADD_KEYS, tenant=tenant_id, first=STORE_NUMBERS.start, **till_keys)
+    keys = add_terminals(world, tenant_id, STORE_NUMBERS, "number")
     run(world, ADD_MEMBERS, tenant=tenant_id, members=MEMBERS)
     run(world, ADD_CARDS, tenant=tenant_id, numbers=cards)
     run(world, "ANALYZE tenants.stores, tenants.terminals, tenants.credentials, tenants.members, tenants.cards")
@@ -117,6 +121,16 @@ def populate(world: World, tenant_id: UUID) -> Network:
 def add_stores(world: World, tenant_id: UUID, numbers: range = STORE_NUMBERS) -> None:
     run(world, ADD_PARTICIPANT, tenant=tenant_id)
     run(world, ADD_STORES, tenant=tenant_id, first=numbers.start, last=numbers.stop - 1)
+
+
+def add_terminals(world: World, tenant_id: UUID, numbers: range, store: str) -> list[str]:
+    """A key for each. `store`: SQL that gives the number of the store from the terminal's `number`."""
+    keys = [make_key(tenant_id) for _ in numbers]
+    first, last = numbers.start, numbers.stop - 1
+    run(world, ADD_TERMINALS.format(store=id_sql(STORE, store)), tenant=tenant_id, first=first, last=last)
+    till_keys = {"hashes": [hash_key(key) for key in keys], "scopes": rules.scopes_of(rules.TERMINAL)}
+    run(world, ADD_KEYS, tenant=tenant_id, first=first, **till_keys)
+    return keys
 
 
 def make_key(tenant_id: UUID) -> str:
@@ -157,7 +171,7 @@ ADD_STORES = f"""
 """
 ADD_TERMINALS = f"""
     INSERT INTO tenants.terminals (tenant_id, terminal_id, store_id, code, created_at)
-    SELECT :tenant, {id_sql(TERMINAL, "number")}, {id_sql(STORE, "number")}, 1, now()
+    SELECT :tenant, {id_sql(TERMINAL, "number")}, {{store}}, number, now()
     FROM generate_series(:first, :last) AS number
 """
 ADD_KEYS = f"""

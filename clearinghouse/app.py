@@ -8,14 +8,17 @@ from functools import partial
 from apiflask import APIBlueprint, APIFlask
 from flask_migrate import Migrate
 
+from clearinghouse.audit.web import audit
 from clearinghouse.bank_accounts.web import bank_accounts
 from clearinghouse.cards.web import cards
 from clearinghouse.dayclose.web import day_closes
 from clearinghouse.directory.web import directory
 from clearinghouse.documentation.web import documentation
+from clearinghouse.erasure.web import erasure
 from clearinghouse.health.web import health
 from clearinghouse.holds.web import holds
 from clearinghouse.ledger.service import Ledger
+from clearinghouse.members.web import members
 from clearinghouse.merges.web import merges
 from clearinghouse.pos.web import pos
 from clearinghouse.quotes.web import quotes
@@ -29,6 +32,7 @@ from tenants.foundation.config import Settings
 from tenants.foundation.database import autocommit_engine, connect_arguments, db, normal_url
 from tenants.foundation.openapi import OptionalFields, complete_document
 from tenants.foundation.rate_limits import RateLimiter
+from tenants.foundation.requests import register_requests
 from tenants.foundation.security_headers import SecurityHeaders
 from tenants.foundation.web import (
     BODY_BYTES_MAX,
@@ -37,7 +41,10 @@ from tenants.foundation.web import (
 )
 
 TILL_FACE = (pos, quotes, holds, sequences, day_closes)
-HEAD_OFFICE_FACE = (directory, staff, bank_accounts, cards, merges, verification, webhooks)
+HEAD_OFFICE_FACE = (
+    *(directory, members, erasure, staff, bank_accounts, cards, merges),
+    *(verification, webhooks, audit),
+)
 
 # Connections of a worker for everything but postings.
 POOL_SIZE = 4
@@ -47,7 +54,8 @@ DESCRIPTION = """Loyalty points for franchise networks: issued and redeemed in e
 Send `Authorization: Bearer <key>`. A key has scopes; the security of each call names those that allow it, of which
 one is enough. `RateLimit` tells how many requests the key may send now; one too many is answered 429 and does
 nothing: send it again after `Retry-After` seconds. Points and money are integers, money in minor units. Errors are
-RFC 9457 problem documents: act on `code`."""
+RFC 9457 problem documents: act on `code`. Every answer has an `X-Request-Id`: yours, if you send one of 1 to 64
+letters, digits, dots, dashes and underscores."""
 
 
 def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> APIFlask:
@@ -79,11 +87,12 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     db.init_app(app)
     Migrate(app, db)
     calls = Calls(autocommit_engine(settings.database_url))
-    app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={})
+    app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={}, refusals_entered={})
     app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None
     # A path is right or it is unknown; a redirection would name whatever host the request has named.
     app.url_map.merge_slashes = False
     register_error_handlers(app)
+    register_requests(app)
     app.before_request(refuse_payment_cards_outside_the_body)
     for blueprint in (*TILL_FACE, *HEAD_OFFICE_FACE, health, documentation, *blueprints):
         app.register_blueprint(blueprint)

@@ -1,7 +1,11 @@
-"""Runs the revisions, then installs the SQL functions as they are in this release.
+"""Runs the revisions, then installs the SQL functions as they are in this release, while the tills go on.
 
 Functions are not history: the files in `clearinghouse/ledger/sql/` are what is installed after every
 upgrade (CREATE OR REPLACE), so that a function is read, reviewed and compared in one place.
+
+Each revision is a transaction of its own, so that what it locks is locked for the time of one revision. An
+installation older than `migrations.online.LAST_RELEASED` gets everything in one transaction, as its revisions were
+not written to run beside the release before them.
 """
 
 from __future__ import annotations
@@ -9,9 +13,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from alembic import context
+from alembic.migration import MigrationContext
 from flask import current_app
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, text
 
+from migrations.online import LAST_RELEASED
+from migrations.patience import one_at_a_time, patient_engine, try_until_locks_are_had
 from tenants.foundation.database import db, normal_url
 
 FUNCTIONS = Path(__file__).parent.parent / "clearinghouse" / "ledger" / "sql"
@@ -32,12 +39,13 @@ def install_functions(connection: Connection) -> None:
     connection.execute(text("GRANT SELECT ON public.alembic_version TO clearinghouse_app"))
 
 
-def run_migrations() -> None:
-    # A lock that can't be had soon is better given up than queued for: every till would wait behind it.
-    engine = create_engine(
-        normal_url(current_app.config["OWNER_DATABASE_URL"]),
-        connect_args={"options": "-c lock_timeout=10s -c timezone=UTC"},
-    )
+def installed_revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection, opts={"version_table_schema": "public"}).get_current_revision()
+
+
+def upgrade_once(engine: Engine) -> None:
+    each_by_itself = (installed_revision(engine) or "") >= LAST_RELEASED
     with engine.connect() as connection:
         context.configure(
             connection=connection,
@@ -45,13 +53,32 @@ def run_migrations() -> None:
             include_schemas=True,
             include_name=include_name,
             version_table_schema="public",
+            transaction_per_migration=each_by_itself,
         )
         with context.begin_transaction():
-            # Two releases starting at once: the second waits, then finds nothing to do.
-            connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('clearinghouse.migrations', 0))"))
             context.run_migrations()
+            if not each_by_itself:
+                install_functions(connection)
+    if each_by_itself:
+        with engine.begin() as connection:
             install_functions(connection)
-    engine.dispose()
 
 
-run_migrations()
+def run_migrations() -> None:
+    seconds = context.get_x_argument(as_dictionary=True).get("statement_seconds")
+    engine = patient_engine(normal_url(current_app.config["OWNER_DATABASE_URL"]), seconds)
+    with one_at_a_time(engine):
+        try_until_locks_are_had(engine, upgrade_once)
+
+
+def print_migrations() -> None:
+    """As SQL, for whoever lints or reads it."""
+    context.configure(dialect_name="postgresql", version_table_schema="public", transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    print_migrations()
+else:
+    run_migrations()

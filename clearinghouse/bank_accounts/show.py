@@ -6,17 +6,19 @@ from typing import Any
 
 from clearinghouse.directory.service import show_moment
 from tenants.bank_accounts.rules import mask
+from tenants.bank_accounts.service import details_of
 from tenants.bank_accounts.tables import BankAccount
 
 
 def show_bank_account(account: BankAccount, participant_code: str | None, in_full: bool) -> dict[str, Any]:
     """Without `in_full` only the end of its number, which tells it apart from another."""
     shown = str if in_full else mask
+    details = details_of(account)
     return {
         "participant": participant_code,
-        "holder": account.holder,
-        "iban": account.iban and shown(account.iban),
-        "account_number": account.account_number and shown(account.account_number),
+        "holder": details.holder,
+        "iban": details.iban and shown(details.iban),
+        "account_number": details.account_number and shown(details.account_number),
         "bank_code": account.bank_code,
         "bic": account.bic,
         "creditor_id": account.creditor_id,

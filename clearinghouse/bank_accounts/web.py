@@ -35,6 +35,7 @@ def sees_in_full(principal: Principal) -> bool:
 @authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @query(CodePageQuerySchema)
 @bank_accounts.output(BankAccountPageSchema)
+@refusals(also={500})
 def get_bank_accounts(principal: Principal, query: dict[str, Any]) -> Response:
     """List the participants' accounts, by their codes"""
     limit, in_full = query["limit"], sees_in_full(principal)
@@ -46,7 +47,7 @@ def get_bank_accounts(principal: Principal, query: dict[str, Any]) -> Response:
 @bank_accounts.get("/network/bank-account")
 @authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @bank_accounts.output(BankAccountSchema)
-@refusals(also={404})
+@refusals(also={404, 500})
 def get_own_account(principal: Principal) -> Response:
     """Head office's own account"""
     return answer_account(principal, None)
@@ -56,6 +57,7 @@ def get_own_account(principal: Principal) -> Response:
 @authenticated(HQ, STAFF, scope=(DIRECTORY, PAY))
 @body(HeadOfficeDetailsSchema)
 @bank_accounts.output(BankAccountSchema)
+@refusals(also={500})
 def put_own_account(principal: Principal, body: dict[str, Any]) -> Response:
     """Name head office's own account, from which payouts go and to which collections come
 
@@ -68,6 +70,7 @@ def put_own_account(principal: Principal, body: dict[str, Any]) -> Response:
 @bank_accounts.get("/participants/<code>/bank-account")
 @authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @bank_accounts.output(BankAccountSchema)
+@refusals(also={500})
 def get_account(principal: Principal, code: str) -> Response:
     """A participant's account"""
     return answer_account(principal, code)
@@ -77,6 +80,7 @@ def get_account(principal: Principal, code: str) -> Response:
 @authenticated(HQ, STAFF, scope=(DIRECTORY, PAY))
 @body(ParticipantDetailsSchema)
 @bank_accounts.output(BankAccountSchema)
+@refusals(also={500})
 def put_account(principal: Principal, code: str, body: dict[str, Any]) -> Response:
     """Name a participant's account
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from apiflask import Schema
 from marshmallow import fields, validate
 
-from clearinghouse.directory.schemas import PageSchema, name_field, reference_field
+from clearinghouse.directory.schemas import (
+    PageSchema,
+    country_field,
+    email_field,
+    name_field,
+    phone_field,
+    reference_field,
+)
 from clearinghouse.pos.schemas import IDEMPOTENCY_KEY_PATTERN
 from tenants.card_batches.service import CARDS_MAX, PREFIX_PATTERN, check_prefix
 from tenants.foundation.web import passes, rows_of
@@ -50,10 +57,13 @@ class CardBatchPageSchema(PageSchema):
 
 
 class RegistrationSchema(Schema):
-    """`reference`, `name` or both."""
+    """At least one of `reference`, `name`, `phone` and `email`."""
 
     reference = reference_field(description="The network's own number for the member; unique")
     name = name_field("Ada Lovelace", required=False)
+    phone = phone_field()
+    email = email_field()
+    country = country_field()
 
 
 class PaymentTokenSchema(Schema):

@@ -112,8 +112,9 @@ def as_download(content: bytes, mimetype: str, name: str) -> Response:
 
 @cards.post("/cards/<number>/registration")
 @authenticated(TERMINAL, HQ, scope=(REGISTER, DIRECTORY))
-@body(RegistrationSchema)
+@body(RegistrationSchema, phone="phone")
 @cards.output(MemberSchema, status_code=201)
+@refusals(also={500})
 def post_registration(principal: Principal, number: str, body: dict[str, Any]) -> Response:
     """Register the member of a card
 

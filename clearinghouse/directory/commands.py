@@ -15,6 +15,8 @@ from clearinghouse.directory.service import (
     show_store,
     show_terminal,
 )
+from clearinghouse.erasure.commands import erase, erase_inactive
+from clearinghouse.members.commands import ask_for_contact, contact_options, export, find
 from clearinghouse.merges.service import merge_members
 from clearinghouse.sequences.service import sequence_of_terminal, show_ranges
 from clearinghouse.verification.commands import pin, wallet
@@ -315,6 +317,10 @@ def member() -> None:
 
 member.add_command(pin)
 member.add_command(wallet)
+member.add_command(find)
+member.add_command(export)
+member.add_command(erase)
+member.add_command(erase_inactive)
 
 
 @member.command("list")
@@ -334,37 +340,56 @@ def list_some_members(limit: int, after: str | None, reference: str | None, netw
 @member.command("create")
 @click.option("--reference", help="The network's own number for the member; unique.")
 @click.option("--name", help="For people to read; not needed.")
+@contact_options
 @network_option
 @json_option
 @with_app
-def create_one_member(reference: str | None, name: str | None, network: str, as_json: bool) -> None:
+def create_one_member(
+    reference: str | None,
+    name: str | None,
+    phone: bool,
+    email: bool,
+    country: str | None,
+    network: str,
+    as_json: bool,
+) -> None:
     """Add a member.
 
     Then give out a card with `clearinghouse card issue MEMBER_ID`.
     """
-    print_fields(show_member(create_member(find_network_id(network), reference, name)), as_json)
+    contact = {field: value or None for field, value in ask_for_contact(phone, email).items()}
+    made = create_member(find_network_id(network), reference, name, **contact, country=country)
+    print_fields(show_member(made), as_json)
 
 
 @member.command("update")
 @click.argument("member_id")
 @click.option("--reference", help="The network's own number for the member; unique. Empty: none.")
 @click.option("--name", help="For people to read. Empty: none.")
+@contact_options
 @reason_option
 @network_option
 @json_option
 @with_app
 def update_one_member(
-    member_id: str, reference: str | None, name: str | None, reason: str | None, network: str, as_json: bool
+    member_id: str,
+    reference: str | None,
+    name: str | None,
+    phone: bool,
+    email: bool,
+    country: str | None,
+    reason: str | None,
+    network: str,
+    as_json: bool,
 ) -> None:
-    """Change a member's reference or name.
+    """Change a member's reference, name, phone or email.
 
-    What is not given stays as it is. A member who had neither is registered with it.
+    What is not given stays as it is. A member who had none of them is registered with it.
     """
-    changes = {
-        field: value or None for field, value in (("reference", reference), ("name", name)) if value is not None
-    }
+    given = {"reference": reference, "name": name, **ask_for_contact(phone, email)}
+    changes = {field: value or None for field, value in given.items() if value is not None}
     parsed = ids.parse(ids.MEMBER, member_id)
-    updated = update_member(find_network_id(network), parsed, changes, COMMAND_LINE, reason)
+    updated = update_member(find_network_id(network), parsed, changes, COMMAND_LINE, reason, country)
     print_fields(show_member(updated), as_json)
 
 

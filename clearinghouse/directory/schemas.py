@@ -21,8 +21,16 @@ from tenants.credentials.rules import (
     scopes_of,
 )
 from tenants.foundation.web import part, passes, rows_of
+from tenants.members.rules import COUNTRY_PATTERN, PHONE_LENGTH_MAX, check_country, check_email
 from tenants.members.service import REFERENCE_PATTERN, check_card_number, check_reason, check_reference
-from tenants.networks.service import CODE_PATTERN, NAME_PATTERN, check_code, check_name, check_rate
+from tenants.networks.service import (
+    CODE_PATTERN,
+    NAME_PATTERN,
+    RETENTION_MONTHS_MAX,
+    check_code,
+    check_name,
+    check_rate,
+)
 
 # A moment in the year 9999 can fall into the year 10000 in another time zone, which Python can't read back.
 MOMENT_LIMIT = datetime(9999, 1, 1, tzinfo=UTC)
@@ -135,9 +143,32 @@ class NewRotationSchema(Schema):
     )
 
 
+def phone_field(required: bool = False, allow_none: bool = False) -> fields.String:
+    description = "With + and the country code, or as it is dialled in `country`"
+    return fields.String(
+        required=required,
+        allow_none=allow_none,
+        validate=validate.Length(1, PHONE_LENGTH_MAX),
+        metadata={"description": description, "example": "+4915123456789"},
+    )
+
+
+def country_field() -> fields.String:
+    description = "Of a phone that names none itself (ISO 3166); the network's `phone_region` when left out"
+    metadata = {"pattern": f"^{COUNTRY_PATTERN}$", "description": description, "example": "DE"}
+    return fields.String(validate=passes(check_country), metadata=metadata)
+
+
+def email_field(allow_none: bool = False) -> fields.String:
+    return fields.String(allow_none=allow_none, validate=passes(check_email), metadata={"example": "ada@example.com"})
+
+
 class NewMemberSchema(Schema):
     reference = reference_field(description="The network's own number for the member; unique")
     name = name_field("Ada Lovelace", required=False)
+    phone = phone_field()
+    email = email_field()
+    country = country_field()
 
 
 class MemberChangeSchema(Schema):
@@ -145,7 +176,33 @@ class MemberChangeSchema(Schema):
 
     reference = reference_field(allow_none=True, description="The network's own number for the member; unique")
     name = name_field("Ada Lovelace", required=False, allow_none=True)
+    phone = phone_field(allow_none=True)
+    email = email_field(allow_none=True)
+    country = country_field()
     reason = reason_field()
+
+
+class NetworkChangeSchema(Schema):
+    """What is left out stays as it is; null empties it."""
+
+    phone_region = fields.String(
+        allow_none=True,
+        validate=passes(check_country),
+        metadata={
+            "pattern": f"^{COUNTRY_PATTERN}$",
+            "description": "Country (ISO 3166) of phone numbers that name none themselves",
+            "example": "DE",
+        },
+    )
+    retention_months = fields.Integer(
+        strict=True,
+        allow_none=True,
+        validate=validate.Range(1, RETENTION_MONTHS_MAX),
+        metadata={
+            "description": "Months without activity and points after which members are erased; null: never",
+            "example": 36,
+        },
+    )
 
 
 class NewCardSchema(Schema):
@@ -232,6 +289,13 @@ class NetworkSchema(Schema):
     opened_on = fields.String()
     days_accepted_late = fields.Integer()
     close_grace_days = fields.Integer()
+    phone_region = fields.String(
+        allow_none=True, metadata={"description": "Country of phone numbers that name none themselves"}
+    )
+    retention_months = fields.Integer(
+        allow_none=True,
+        metadata={"description": "Months without activity and points after which members are erased"},
+    )
     created_at = fields.String()
 
 
@@ -298,9 +362,16 @@ class MemberSchema(Schema):
     member_id = fields.String()
     reference = fields.String(allow_none=True)
     name = fields.String(allow_none=True)
+    phone = fields.String(
+        allow_none=True, metadata={"description": "E.164; without the scope `directory` its last digits only"}
+    )
+    email = fields.String(allow_none=True, metadata={"description": "Likewise masked"})
     created_at = fields.String()
     registered_at = fields.String(
         allow_none=True, metadata={"description": "Null until somebody has said who holds the card"}
+    )
+    erased_at = fields.String(
+        allow_none=True, metadata={"description": "Since when nobody knows any more who the member was"}
     )
 
 

@@ -15,6 +15,8 @@ from tenants.credentials.service import Principal
 from tenants.credentials.tables import Credential
 from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
+from tenants.members.identity import identity_of
+from tenants.members.rules import mask_email, mask_phone
 from tenants.members.service import find_card, find_member, list_cards
 from tenants.members.tables import Card, Member
 from tenants.networks.service import show_rate, today_in
@@ -33,6 +35,8 @@ def show_network(network: Network) -> dict[str, Any]:
         "opened_on": network.opened_on.isoformat(),
         "days_accepted_late": network.days_accepted_late,
         "close_grace_days": network.close_grace_days,
+        "phone_region": network.phone_region,
+        "retention_months": network.retention_months,
         "created_at": show_moment(network.created_at),
     }
 
@@ -93,13 +97,19 @@ def show_rotation(new: Credential, key: str, old: Credential) -> dict[str, Any]:
     return {"new_key": {**show_key(new), "key": key}, "old_key": show_key(old)}
 
 
-def show_member(member: Member) -> dict[str, Any]:
+def show_member(member: Member, in_full: bool = True) -> dict[str, Any]:
+    """Without `in_full` only as much of phone and email as tells them apart from others."""
+    identity = identity_of(member)
+    phone, email = identity["phone"], identity["email"]
     return {
         "member_id": ids.show(ids.MEMBER, member.member_id),
-        "reference": member.reference,
-        "name": member.name,
+        "reference": identity["reference"],
+        "name": identity["name"],
+        "phone": phone if in_full or phone is None else mask_phone(phone),
+        "email": email if in_full or email is None else mask_email(email),
         "created_at": show_moment(member.created_at),
         "registered_at": member.registered_at and show_moment(member.registered_at),
+        "erased_at": member.erased_at and show_moment(member.erased_at),
     }
 
 
@@ -120,9 +130,9 @@ def show_cards(cards: Sequence[Card]) -> list[dict[str, Any]]:
     return [show_card(card, numbers.get(card.replaced_by_card_id)) for card in cards]
 
 
-def member_with_cards(tenant_id: UUID, member_id: UUID) -> dict[str, Any]:
+def member_with_cards(tenant_id: UUID, member_id: UUID, in_full: bool = True) -> dict[str, Any]:
     member = find_member(tenant_id, member_id)
-    return {**show_member(member), "cards": show_cards(list_cards(tenant_id, member_id))}
+    return {**show_member(member, in_full), "cards": show_cards(list_cards(tenant_id, member_id))}
 
 
 def card_with_balance(tenant_id: UUID, number: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from clearinghouse.directory.schemas import (
     MemberQuerySchema,
     MemberSchema,
     MemberWithCardsSchema,
+    NetworkChangeSchema,
     NetworkSchema,
     NewCardSchema,
     NewKeySchema,
@@ -80,7 +81,7 @@ from tenants.members.service import (
     replace_card,
     update_member,
 )
-from tenants.networks.service import get_network
+from tenants.networks.service import change_network, get_network
 from tenants.staff.service import find_staff
 from tenants.stores.service import (
     close_store,
@@ -103,6 +104,20 @@ def show_own_network(principal: Principal) -> Response:
     with unit_of_work(principal.tenant_id):
         network = get_network(principal.tenant_id)
     return answer(show_network(network))
+
+
+@directory.patch("/network")
+@authenticated(HQ, scope=DIRECTORY)
+@body(NetworkChangeSchema)
+@directory.output(NetworkSchema)
+@refusals(never={409})
+def patch_network(principal: Principal, body: dict[str, Any]) -> Response:
+    """Say how phone numbers are read, and how long members are remembered
+
+    With `retention_months` the members who have had neither points nor any activity for so long are erased every
+    night, for good: `clearinghouse member erase-inactive --dry-run` tells who they would be now.
+    """
+    return answer(show_network(change_network(principal.tenant_id, body)))
 
 
 @directory.post("/participants")
@@ -284,8 +299,9 @@ def post_key_revoke(principal: Principal, key_id: str) -> Response:
 
 @directory.post("/members")
 @authenticated(HQ, scope=DIRECTORY)
-@body(NewMemberSchema, optional=True)
+@body(NewMemberSchema, optional=True, phone="phone")
 @directory.output(MemberSchema, status_code=201)
+@refusals(also={500})
 def post_member(principal: Principal, body: dict[str, Any]) -> Response:
     """Add a member"""
     return answer(show_member(create_member(principal.tenant_id, **body)), 201)
@@ -295,11 +311,21 @@ def post_member(principal: Principal, body: dict[str, Any]) -> Response:
 @authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @query(MemberQuerySchema)
 @directory.output(MemberPageSchema)
+@refusals(also={500})
 def get_members(principal: Principal, query: dict[str, Any]) -> Response:
-    """List the members, oldest first"""
+    """List the members, oldest first
+
+    Phones and emails in full for keys with the scope `directory` only.
+    """
     limit, after = query["limit"], id_cursor(ids.MEMBER, query)
     members = list_members(principal.tenant_id, after, limit + 1, query.get("reference"))
-    return answer_page("members", [show_member(member) for member in members], limit, "member_id")
+    in_full = sees_in_full(principal)
+    return answer_page("members", [show_member(member, in_full) for member in members], limit, "member_id")
+
+
+def sees_in_full(principal: Principal) -> bool:
+    """Who looks after members has to call and write to them; who only reads has not."""
+    return DIRECTORY in principal.scopes
 
 
 @directory.post("/members/<member_id>/cards")
@@ -318,23 +344,27 @@ def post_card(principal: Principal, member_id: str, body: dict[str, Any]) -> Res
 @directory.get("/members/<member_id>")
 @authenticated(HQ, STAFF, scope=(READ, DIRECTORY))
 @directory.output(MemberWithCardsSchema)
+@refusals(also={500})
 def get_member(principal: Principal, member_id: str) -> Response:
     """One member with all cards, oldest first"""
-    return answer(member_with_cards(principal.tenant_id, ids.parse(ids.MEMBER, member_id)))
+    parsed = ids.parse(ids.MEMBER, member_id)
+    return answer(member_with_cards(principal.tenant_id, parsed, sees_in_full(principal)))
 
 
 @directory.patch("/members/<member_id>")
 @authenticated(HQ, scope=DIRECTORY)
-@body(MemberChangeSchema)
+@body(MemberChangeSchema, phone="phone")
 @directory.output(MemberSchema)
+@refusals(also={500})
 def patch_member(principal: Principal, member_id: str, body: dict[str, Any]) -> Response:
-    """Change a member's reference or name
+    """Change a member's reference, name, phone or email
 
-    A member who had neither is registered with it.
+    A member who had none of them is registered with it.
     """
-    reason = body.pop("reason", None)
+    reason, country = body.pop("reason", None), body.pop("country", None)
     parsed = ids.parse(ids.MEMBER, member_id)
-    return answer(show_member(update_member(principal.tenant_id, parsed, body, show_who(principal), reason)))
+    updated = update_member(principal.tenant_id, parsed, body, show_who(principal), reason, country)
+    return answer(show_member(updated))
 
 
 @directory.post("/cards/<number>/block")

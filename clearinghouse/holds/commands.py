@@ -5,6 +5,7 @@ import click
 from clearinghouse.holds.service import list_holds, release_overdue
 from clearinghouse.holds.show import show_hold
 from clearinghouse.pos.schemas import HOLD_STATES
+from tenants.audit.service import record_act
 from tenants.foundation.console import json_option, network_option, print_fields, print_rows, with_app
 from tenants.foundation.database import unit_of_work
 from tenants.networks.service import find_network_id, get_network
@@ -37,4 +38,6 @@ def list_all(network: str, state: str | None, card: str | None, limit: int, as_j
 @with_app
 def release(network: str, as_json: bool) -> None:
     """Release the holds that have run out, as a job does every minute."""
-    print_fields({"holds_released": release_overdue(find_network_id(network))}, as_json)
+    tenant_id = find_network_id(network)
+    record_act(tenant_id)
+    print_fields({"holds_released": release_overdue(tenant_id)}, as_json)

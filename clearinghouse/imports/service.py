@@ -45,6 +45,7 @@ from clearinghouse.pos.events import purchase_accrual, purchase_redemption
 from clearinghouse.pos.refusals import refusal
 from clearinghouse.programme.service import programme_at
 from clearinghouse.sequences.rules import CLOCK_SKEW
+from tenants.audit.service import record_act
 from tenants.foundation import clock, ids
 from tenants.foundation.database import db, unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, Unavailable
@@ -126,6 +127,8 @@ def import_purchases(
     """
     with explained(), closing(open_source(path)) as source, only_import(tenant_id):
         conditions = conditions_of(tenant_id, since)
+        # What it posts is in the ledger; that somebody had it posted is here.
+        record_act(tenant_id)
         with rejected_rows(path) as rejected:
             importer = PurchaseImport(tenant_id, conditions, redeem_up_to_available, ledger(), rejected)
             importer.run(source, on_progress)

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, func, select, text
 
 from clearinghouse.ledger.tables import Books, Lot, Transfer
 from tenants.foundation.database import Unit
@@ -44,6 +44,15 @@ def first_open_month(session: Unit) -> date:
     return session.scalars(select(Books.first_open_month)).one()
 
 
+def transfers_with_names() -> Select[Transfer, str, str]:
+    """With the code of the store and the number of the card, where a transfer has them."""
+    return (
+        select(Transfer, Store.code, Card.number)
+        .outerjoin(Store, (Store.tenant_id == Transfer.tenant_id) & (Store.store_id == Transfer.store_id))
+        .outerjoin(Card, (Card.tenant_id == Transfer.tenant_id) & (Card.card_id == Transfer.card_id))
+    )
+
+
 def list_transfers(
     session: Unit,
     limit: int,
@@ -56,13 +65,7 @@ def list_transfers(
 
     `before` is the last transfer of the page before.
     """
-    statement = (
-        select(Transfer, Store.code, Card.number)
-        .outerjoin(Store, (Store.tenant_id == Transfer.tenant_id) & (Store.store_id == Transfer.store_id))
-        .outerjoin(Card, (Card.tenant_id == Transfer.tenant_id) & (Card.card_id == Transfer.card_id))
-        .order_by(Transfer.transfer_id.desc())
-        .limit(limit)
-    )
+    statement = transfers_with_names().order_by(Transfer.transfer_id.desc()).limit(limit)
     filters: list[tuple[Any, Any]] = [
         (Transfer.store_id, store_id),
         (Card.number, card_number),
@@ -73,4 +76,10 @@ def list_transfers(
             statement = statement.where(column == value)
     if before is not None:
         statement = statement.where(Transfer.transfer_id < before)
+    return [(transfer, store_code, number) for transfer, store_code, number in session.execute(statement)]
+
+
+def transfers_of_member(session: Unit, member_id: UUID) -> list[tuple[Transfer, str | None, str | None]]:
+    """All of the member's chain, oldest first, as `list_transfers` gives them."""
+    statement = transfers_with_names().where(Transfer.member_id == member_id).order_by(Transfer.sequence)
     return [(transfer, store_code, number) for transfer, store_code, number in session.execute(statement)]

@@ -6,7 +6,6 @@ An event is a dict with the fields of the type `ledger.posting_event`; `accrual`
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +14,17 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 import psycopg2
 from flask import current_app
 from sqlalchemy import text
 
 from clearinghouse.ledger.tables import Transfer
 from tenants.foundation import clock, ids
+from tenants.foundation.afterwards import afterwards
 from tenants.foundation.calls import Calls, Statement
 from tenants.foundation.database import db
+from tenants.foundation.metrics import count_events
 from tenants.foundation.months import add_months, month_of
 
 log = logging.getLogger(__name__)
@@ -47,14 +49,10 @@ MONTHS_AHEAD = 12
 
 
 class TransferRecord(NamedTuple):
-    """A posted transfer, as `ledger.transfers` has it; points and minor units are integers."""
+    """What of a posted transfer is told, as `ledger.transfers` has it; points and minor units are integers."""
 
     transfer_id: UUID
     kind: str
-    member_id: UUID
-    card_id: UUID | None
-    store_id: UUID | None
-    terminal_id: UUID
     order_ref: str | None
     reverses_transfer_id: UUID | None
     refers_to_transfer_id: UUID | None
@@ -90,6 +88,7 @@ POST = Statement(
     "uuid, jsonb",
     f"SELECT outcome, code, detail, card, {transfer_columns()} FROM ledger.post($1, $2)",
 )
+ENSURE_PARTITIONS = Statement("ensure_partitions", "date, date", "SELECT ledger.ensure_partitions($1, $2)")
 REFRESH_STATISTICS = Statement("refresh_statistics", "integer", "SELECT ledger.refresh_statistics($1)")
 
 
@@ -127,7 +126,7 @@ def accrual(
         "programme_version": programme_version,
         "grants": [
             {
-                "lot_id": str(ids.new_id()),
+                "lot_id": ids.new_id_text(),
                 "funder_id": str(grant.funder_id),
                 "points": grant.points,
                 "expires_on": grant.expires_on.isoformat(),
@@ -245,7 +244,7 @@ def common_fields(
     """
     code, detail = refusal or (None, None)
     return {
-        "transfer_id": str(ids.new_id()),
+        "transfer_id": ids.new_id_text(),
         "occurred_at": occurred_at.isoformat(),
         "business_date": business_date.isoformat(),
         "terminal_id": str(terminal_id),
@@ -271,17 +270,30 @@ class Ledger:
         Events without an idempotency key (those of the clearinghouse itself) must be safe to repeat by nature: a
         call whose connection broke is made again, whether it had committed or not.
         """
-        arguments = (str(tenant_id), json.dumps(events, ensure_ascii=False))
+        arguments = (str(tenant_id), orjson.dumps(events).decode())
         for attempt in range(1, TRIES_MAX + 1):
             try:
                 rows = self.calls.call(POST, *arguments)
                 break
+            except psycopg2.errors.CheckViolation as error:
+                if attempt > 1 or not is_partition_missing(error):
+                    raise
+                self._make_missing_partitions(events)
             except RETRIED as error:
                 if attempt == TRIES_MAX:
                     raise
                 log.info("posting again after %s", type(error).__name__)
         self._keep_statistics(len(events))
+        afterwards(count_events, [(event["kind"], row[0]) for event, row in zip(events, rows, strict=True)])
         return [result_of(row) for row in rows]
+
+    def _make_missing_partitions(self, events: Sequence[Event]) -> None:
+        """Nobody has made months ahead for a year: no till waits until somebody does."""
+        this_month = month_of(clock.now().date())
+        self.calls.call(ENSURE_PARTITIONS, this_month, add_months(this_month, MONTHS_AHEAD))
+        for month in {month_of(clock.date_of(event["business_date"])) for event in events}:
+            self.calls.call(ENSURE_PARTITIONS, month, month)
+        log.warning("partitions of the ledger were missing and have been made; is the scheduler running?")
 
     def _keep_statistics(self, events: int) -> None:
         """Have the planner told, once, that the tables are no longer empty; autovacuum comes a minute later.
@@ -295,6 +307,11 @@ class Ledger:
         if self._events_until_statistics <= 0:
             self._events_until_statistics = None
             self.calls.call(REFRESH_STATISTICS, EVENTS_UNTIL_STATISTICS)
+
+
+def is_partition_missing(error: psycopg2.errors.CheckViolation) -> bool:
+    """A row that no partition takes violates no constraint that has a name, and in the server's language at that."""
+    return error.diag.table_name == "postings" and error.diag.constraint_name is None
 
 
 def result_of(row: tuple[Any, ...]) -> PostingResult:

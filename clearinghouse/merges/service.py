@@ -11,7 +11,8 @@ from clearinghouse.ledger.service import POSTED, PostingResult, result_of, trans
 from clearinghouse.pos.refusals import refusal
 from tenants.foundation import clock, ids
 from tenants.foundation.database import Unit, unit_of_work
-from tenants.members.service import MERGED, record_change
+from tenants.members.service import MERGED, check_not_erased, record_change
+from tenants.members.tables import Member
 from tenants.networks.service import get_network
 
 MERGE = text(
@@ -25,7 +26,8 @@ def merge_members(
 ) -> PostingResult:
     """The kept member's transfer. Merging the same two again gives what was posted then.
 
-    Raises the refusal: the two are the same, one is unknown, has been merged into somebody else, or holds points.
+    Raises the refusal: the two are the same, one is unknown, has been merged into somebody else, or holds points,
+    or was erased.
     """
     now = clock.now()
     with unit_of_work(tenant_id) as session:
@@ -33,6 +35,8 @@ def merge_members(
         result = post_merge(session, tenant_id, merged_id, kept_id, now, today)
         if result.code is not None:
             raise refusal(result.code, result.detail)
+        for member_id in (merged_id, kept_id):
+            check_not_erased(session.get_one(Member, (tenant_id, member_id)))
         if result.outcome == POSTED:
             for member_id, other_id in ((merged_id, kept_id), (kept_id, merged_id)):
                 record_change(

@@ -12,24 +12,44 @@ from clearinghouse.networks.service import open_network
 from clearinghouse.networks.setup import set_up_database
 from clearinghouse.programme.commands import chosen_terms, terms_options
 from clearinghouse.programme.rules import Terms
+from migrations.patience import STATEMENT_SECONDS_MAX
+from tenants.data_keys.service import count_plain
 from tenants.foundation import clock, ids
 from tenants.foundation.console import DAY, DECIMAL, err, json_option, print_fields, print_rows, with_app
 from tenants.foundation.database import unit_of_work
-from tenants.networks.service import NewNetwork, check_time_zone, find_network_id, get_network, list_networks
+from tenants.networks.service import (
+    NewNetwork,
+    change_network,
+    check_time_zone,
+    find_network_id,
+    get_network,
+    list_networks,
+)
 from tenants.networks.tables import Network
 
 LISTED_FIELDS = ("code", "name", "time_zone", "currency", "opened_on", "network_id")
 
 
 @click.command()
+@click.option(
+    "--statement-seconds",
+    type=click.IntRange(min=1),
+    default=STATEMENT_SECONDS_MAX,
+    show_default=True,
+    help="A step that takes longer is undone, as tills may have to wait for it.",
+)
 @with_app
-def init() -> None:
-    """Set up the database, or bring it to this release.
+def init(statement_seconds: int) -> None:
+    """Set up the database, or bring it to this release, while the tills go on.
 
-    Safe to run again: it does what is missing and leaves the rest.
+    Safe to run again: it does what is missing and leaves the rest. It says on which process of PostgreSQL it waits.
     """
-    made = set_up_database()
+    made = set_up_database(statement_seconds)
     click.echo(f"The database is at revision {newest_revision()}; {made} monthly partitions were made.")
+    plain = count_plain()
+    if plain:
+        click.echo(f"Personal data of {plain:,} rows are not encrypted yet: once all processes are of this release, "
+                   "run `clearinghouse data-key encrypt`, or leave it to the scheduler.")  # fmt: skip
     if not list_networks():
         click.echo("Next: make a network; `clearinghouse network create --help` says how.")
 
@@ -147,6 +167,29 @@ def list_all(as_json: bool) -> None:
 def show(code: str, as_json: bool) -> None:
     """Show everything that is set for a network."""
     print_fields(show_network(load(code)), as_json)
+
+
+@network.command("set")
+@click.argument("code", envvar="CLEARINGHOUSE_NETWORK")
+@click.option("--phone-region", help="Country of phone numbers that name none themselves, like DE. Empty: none.")
+@click.option(
+    "--retention-months",
+    type=click.IntRange(0),
+    help="Months without activity and points after which members are erased. 0: never.",
+)
+@json_option
+@with_app
+def change(code: str, phone_region: str | None, retention_months: int | None, as_json: bool) -> None:
+    """Say how phone numbers are read, and how long members are remembered.
+
+    What is not given stays as it is. `clearinghouse member erase-inactive --dry-run` tells who would be erased.
+    """
+    changes: dict[str, str | int | None] = {}
+    if phone_region is not None:
+        changes["phone_region"] = phone_region or None
+    if retention_months is not None:
+        changes["retention_months"] = retention_months or None
+    print_fields(show_network(change_network(find_network_id(code), changes)), as_json)
 
 
 def load(code: str) -> Network:

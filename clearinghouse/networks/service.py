@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from clearinghouse.ledger.service import ensure_partitions_ahead, open_books
 from clearinghouse.programme.rules import Terms
 from clearinghouse.programme.service import check_programme, make_version
+from tenants.audit.service import record_act
 from tenants.credentials.service import HQ, make_credential
 from tenants.foundation import ids
 from tenants.foundation.database import unit_of_work
@@ -30,6 +31,7 @@ def open_network(network: NewNetwork, terms: Terms) -> tuple[UUID, str]:
         session.flush()
         open_books(tenant_id, first_month)
         session.add_all([make_version(tenant_id, 1, terms, opening), credential, first_rate(tenant_id, network)])
+    record_act(ids.INSTALLATION, ("network", ids.show(ids.NETWORK, tenant_id)))
     return tenant_id, key
 
 

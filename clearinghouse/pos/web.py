@@ -32,6 +32,7 @@ from tenants.credentials.web import authenticated
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import ClearinghouseError
+from tenants.foundation.metrics import count_batch_refusal
 from tenants.foundation.openapi import refusals, replays
 from tenants.foundation.web import answer, answer_page, body, id_cursor, json_response, json_text, query
 from tenants.members.service import find_card
@@ -151,6 +152,7 @@ def show_outcome(
     if is_sequence(event.get("sequence")):
         place["sequence"] = event["sequence"]
     if isinstance(outcome, ClearinghouseError):
+        count_batch_refusal(outcome.code)
         problem = {"code": outcome.code, "detail": outcome.message, **outcome.details}
         return {**place, "outcome": "refused", "problem": problem}
     return {**place, "outcome": outcome.outcome, "transfer": show_result(principal, outcome)}

@@ -6,6 +6,7 @@ from typing import Any
 
 from clearinghouse.directory.service import show_moment
 from tenants.foundation import ids
+from tenants.foundation.encryption import read_field
 from tenants.staff.tables import Staff
 from tenants.stores.tables import Participant
 
@@ -13,7 +14,7 @@ from tenants.stores.tables import Participant
 def show_staff(person: Staff, participant: Participant | None) -> dict[str, Any]:
     return {
         "code": person.code,
-        "name": person.name,
+        "name": read_field(person, "name"),
         "roles": person.roles,
         "participant": participant and participant.code,
         "staff_id": ids.show(ids.STAFF, person.staff_id),

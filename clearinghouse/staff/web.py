@@ -25,7 +25,7 @@ staff = APIBlueprint("staff", __name__, url_prefix="/v1", tag="Staff")
 @authenticated(HQ, scope=KEYS)
 @body(NewStaffSchema)
 @staff.output(StaffSchema, status_code=201)
-@refusals(also={404})
+@refusals(also={404, 500})
 def post_staff(principal: Principal, body: dict[str, Any]) -> Response:
     """Add a person who settles
 
@@ -40,6 +40,7 @@ def post_staff(principal: Principal, body: dict[str, Any]) -> Response:
 @authenticated(HQ, scope=KEYS)
 @query(CodePageQuerySchema)
 @staff.output(StaffPageSchema)
+@refusals(also={500})
 def get_staff(principal: Principal, query: dict[str, Any]) -> Response:
     """List the people who settle, by code; who has left too"""
     limit = query["limit"]
@@ -50,6 +51,7 @@ def get_staff(principal: Principal, query: dict[str, Any]) -> Response:
 @staff.get("/staff/<code>")
 @authenticated(HQ, scope=KEYS)
 @staff.output(StaffSchema)
+@refusals(also={500})
 def get_person(principal: Principal, code: str) -> Response:
     """One person"""
     return answer(show_one(principal.tenant_id, code))
@@ -59,6 +61,7 @@ def get_person(principal: Principal, code: str) -> Response:
 @authenticated(HQ, scope=KEYS)
 @body(RolesSchema)
 @staff.output(StaffSchema)
+@refusals(also={500})
 def put_roles(principal: Principal, code: str, body: dict[str, Any]) -> Response:
     """Say which roles a person has from now on
 
@@ -71,7 +74,7 @@ def put_roles(principal: Principal, code: str, body: dict[str, Any]) -> Response
 @staff.post("/staff/<code>/leave")
 @authenticated(HQ, scope=KEYS)
 @staff.output(StaffSchema)
-@refusals(never={409})
+@refusals(also={500}, never={409})
 def post_leave(principal: Principal, code: str) -> Response:
     """Have a person leave for good
 

@@ -48,6 +48,7 @@ def forbid_keeping(response: Response) -> Response:
 @verification.get("/members/<member_id>/wallet")
 @authenticated(HQ, scope=DIRECTORY)
 @verification.output(WalletSchema)
+@refusals(also={409})
 def get_wallet(principal: Principal, member_id: str) -> Response:
     """The wallet of a member, for the member's phone
 
@@ -60,7 +61,6 @@ def get_wallet(principal: Principal, member_id: str) -> Response:
 @verification.post("/members/<member_id>/wallet/rotate")
 @authenticated(HQ, scope=DIRECTORY)
 @verification.output(WalletSchema)
-@refusals(never={409})
 def post_wallet_rotate(principal: Principal, member_id: str) -> Response:
     """Give a member a new wallet
 
@@ -100,7 +100,6 @@ def get_pin(principal: Principal, member_id: str) -> Response:
 @authenticated(HQ, scope=DIRECTORY)
 @body(NewPinSchema)
 @verification.output(PinStateSchema)
-@refusals(never={409})
 def put_pin(principal: Principal, member_id: str, body: dict[str, Any]) -> Response:
     """Set a member's PIN
 
@@ -112,7 +111,6 @@ def put_pin(principal: Principal, member_id: str, body: dict[str, Any]) -> Respo
 @verification.post("/members/<member_id>/pin/unlock")
 @authenticated(HQ, scope=DIRECTORY)
 @verification.output(PinStateSchema)
-@refusals(never={409})
 def post_pin_unlock(principal: Principal, member_id: str) -> Response:
     """Unlock a member's PIN
 
@@ -124,7 +122,6 @@ def post_pin_unlock(principal: Principal, member_id: str) -> Response:
 @verification.delete("/members/<member_id>/pin")
 @authenticated(HQ, scope=DIRECTORY)
 @verification.output(PinStateSchema)
-@refusals(never={409})
 def delete_pin(principal: Principal, member_id: str) -> Response:
     """Remove a member's PIN
 

@@ -42,6 +42,7 @@ from clearinghouse.webhooks.service import (
 )
 from clearinghouse.webhooks.tables import ACTIVE, DELIVERED, DISABLED, FAILED, PENDING, Attempt, Delivery, Endpoint
 from tenants.foundation import clock, ids
+from tenants.foundation.acts import unrecorded
 from tenants.foundation.database import Unit, db, unit_of_work
 from tenants.foundation.web import json_text
 from tenants.networks.service import get_network
@@ -97,6 +98,7 @@ def networks_with_work() -> list[UUID]:
     return found
 
 
+@unrecorded()
 def carry(tenant_id: UUID) -> list[tuple[UUID, bool]]:
     """Empty the network's outbox into deliveries; the endpoints that have something due, and whether each is slow."""
     with unit_of_work(tenant_id) as session:
@@ -105,6 +107,7 @@ def carry(tenant_id: UUID) -> list[tuple[UUID, bool]]:
         return [(endpoint.endpoint_id, endpoint.is_slow) for endpoint in queries.due_endpoints(session, clock.now())]
 
 
+@unrecorded()
 def deliver(tenant_id: UUID, endpoint_id: UUID) -> tuple[UUID, bool] | None:
     """Try what is due, for some seconds; the endpoint again, as `carry` gives it, when more is due then.
 
@@ -302,6 +305,7 @@ def note_speed(endpoint: Endpoint, outcomes: Sequence[Outcome]) -> None:
     endpoint.is_slow = total > SLOW_MILLISECONDS * len(outcomes)
 
 
+@unrecorded()
 def purge(tenant_id: UUID) -> int:
     """Forget what was finished long ago; the number of deliveries."""
     purged = 0

@@ -26,7 +26,9 @@ TRANSFER_TYPES = {
 WINDOW_CLOSED = "window.closed"
 # What a store has issued and not settled came to 80% of its cap, to all of it, or back below.
 EXPOSURE_TYPES = {"warning": "exposure.warning", "reached": "exposure.reached", "normal": "exposure.normal"}
-TYPES = (*TRANSFER_TYPES.values(), WINDOW_CLOSED, *EXPOSURE_TYPES.values())
+# Whoever has copied a member's data has to erase it too.
+MEMBER_ERASED = "member.erased"
+TYPES = (*TRANSFER_TYPES.values(), WINDOW_CLOSED, *EXPOSURE_TYPES.values(), MEMBER_ERASED)
 # Only sent when asked for, and whatever an endpoint has chosen.
 PING = "webhook.ping"
 

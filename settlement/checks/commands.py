@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from clearinghouse.audit.checks import check_audit_log
 from clearinghouse.ledger.checks import check_ledger, count_checked
 from settlement.checks.schemas import FINDINGS_SHOWN, FINDINGS_SHOWN_MAX
 from settlement.checks.service import check_month, check_settlement
@@ -28,12 +29,12 @@ def ledger() -> None:
 def check(network: str, as_json: bool) -> None:
     """Recompute wallets, lots, chains, the matrix, every published and every approved month from the postings.
 
-    Names every difference and exits with status 1 if there is one.
+    Recomputes the chain of the audit log as well. Names every difference and exits with status 1 if there is one.
     """
     tenant_id = find_network_id(network)
     with err.status("checking"):
         counts = count_checked(tenant_id)
-        findings = [*check_ledger(tenant_id), *check_settlement(tenant_id)]
+        findings = [*check_ledger(tenant_id), *check_settlement(tenant_id), *check_audit_log(tenant_id)]
     if findings or as_json:
         print_rows([vars(finding) for finding in findings], as_json, "Differences")
     if not as_json:

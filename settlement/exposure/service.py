@@ -36,6 +36,7 @@ from settlement.rollup.service import keep_months
 from settlement.terms.queries import terms_of
 from settlement.terms.rules import ON_REDEMPTION
 from tenants.foundation import clock
+from tenants.foundation.acts import unrecorded
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import InvalidInput
 from tenants.networks.service import check_code, today_in
@@ -128,6 +129,7 @@ def has_caps(tenant_id: UUID) -> bool:
         return queries.has_caps(session)
 
 
+@unrecorded()
 def update_exposures(tenant_id: UUID, now: datetime | None = None, anew: bool = False) -> int:
     """Measure every store, and have those at their cap issue no more, or at head office's expense.
 

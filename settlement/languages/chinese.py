@@ -21,6 +21,7 @@ CHINESE = {
     "Stores may dispute it until": "门店可提出异议至",
     "Remit to head office": "应付总部",
     "Receive from head office": "应收总部",
+    "Head office collects": "总部扣款",
     "Nothing to settle": "无需结算",
     "due on {day}": "到期日 {day}",
     "Draft: until it is approved it may still change. Dispute what is wrong by {day}.": (
@@ -113,6 +114,8 @@ CHINESE = {
     "Due on": "到期日",
     "Reference": "付款附言",
     "Into the account": "收款账户",
+    "From the account": "扣款账户",
+    "By direct debit under the mandate {mandate}: nothing has to be paid.": "依据授权 {mandate} 直接扣款，无需付款。",
     "Name this reference in the payment, so that it is booked without a question.": (
         "付款时请注明此附言，以便自动入账。"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -10,13 +11,14 @@ from sqlalchemy import Row, text
 
 from clearinghouse.ledger.checks import Finding
 from settlement.legs.rules import direction_of
+from settlement.payments.queries import contents_of_settlement
 from settlement.proposals.tables import Settlement
 from settlement.windows.tables import Window
 from tenants.foundation import ids
 from tenants.foundation.database import Unit
 
 FILES = text("""
-    SELECT f.file_id, f.direction, f.payments, f.total, f.sha256 = sha256(f.content) AS is_whole,
+    SELECT f.file_id, f.direction, f.payments, f.total, f.sha256,
            count(o.leg_id) AS orders, coalesce(sum(o.amount), 0)::bigint AS ordered
     FROM settlement.payment_files f
     LEFT JOIN settlement.payment_orders o ON o.tenant_id = f.tenant_id AND o.file_id = f.file_id
@@ -43,8 +45,9 @@ ENTRIES = text("""
 def check_payments(session: Unit, window: Window, settlement: Settlement) -> list[Finding]:
     """Files hold what their orders say and orders what their legs say; banks told of the same amounts."""
     values = {"settlement": settlement.settlement_id}
+    contents = contents_of_settlement(session, settlement.settlement_id)
     return [
-        *chain.from_iterable(check_file(row) for row in session.execute(FILES, values)),
+        *chain.from_iterable(check_file(row, contents[row.file_id]) for row in session.execute(FILES, values)),
         *chain.from_iterable(check_order(row) for row in session.execute(ORDERS, values)),
         *(
             Finding("bank entries", ids.show(ids.LEG, row.leg_id), str(abs(row.amount)), str(row.told))
@@ -53,9 +56,9 @@ def check_payments(session: Unit, window: Window, settlement: Settlement) -> lis
     ]
 
 
-def check_file(row: Row[Any]) -> Iterator[Finding]:
+def check_file(row: Row[Any], content: bytes) -> Iterator[Finding]:
     subject = ids.show(ids.PAYMENT_FILE, row.file_id)
-    if not row.is_whole:
+    if hashlib.sha256(content).digest() != bytes(row.sha256):
         yield Finding("payment files", subject, "the bytes of its SHA-256", "others")
     if (row.orders, row.ordered) != (row.payments, row.total):
         expected, found = f"{row.orders} payments of {row.ordered}", f"{row.payments} payments of {row.total}"

@@ -36,10 +36,12 @@ from settlement.statements.service import output_folder
 from settlement.states.rules import APPROVED, INSTRUCTED, LEG, SETTLEMENT, SETTLING
 from settlement.states.service import change_state, change_states
 from tenants.bank_accounts.queries import accounts_of_stores
-from tenants.bank_accounts.service import head_office_account
+from tenants.bank_accounts.service import details_of, head_office_account
 from tenants.bank_accounts.tables import BankAccount
 from tenants.foundation import clock, ids
+from tenants.foundation.acts import READ
 from tenants.foundation.database import Unit, unit_of_work
+from tenants.foundation.encryption import write_field
 from tenants.foundation.errors import NotFound
 from tenants.foundation.files import put_in_place
 from tenants.foundation.months import show_month
@@ -92,17 +94,18 @@ def instruct(tenant_id: UUID, month: date, actor: Actor, format: str | None = No
 
 def account_of(row: BankAccount) -> Account:
     registers = importlib.import_module("tenants.bank_accounts.ibans")
+    details = details_of(row)
     return Account(
-        row.holder,
-        row.iban or row.account_number or "",
-        row.iban is not None,
-        row.bank_code or "",
-        row.bic or "",
-        row.iban is not None and registers.in_sepa_zone(row.iban),
-        row.creditor_id or "",
-        row.mandate_id or "",
-        row.mandate_signed_on,
-        row.mandate_scheme or "",
+        details.holder,
+        details.iban or details.account_number or "",
+        details.iban is not None,
+        details.bank_code or "",
+        details.bic or "",
+        details.iban is not None and registers.in_sepa_zone(details.iban),
+        details.creditor_id or "",
+        details.mandate_id or "",
+        details.mandate_signed_on,
+        details.mandate_scheme or "",
     )
 
 
@@ -149,8 +152,8 @@ def write_file(
         made_by=making.actor.shown,
         made_at=made_at,
         sha256=hashlib.sha256(content).digest(),
-        content=content,
     )
+    write_field(file, "content", content)
     session.add(file)
     session.flush()
     session.add_all([order_of(file, leg, account) for leg, account in legs])
@@ -189,7 +192,7 @@ def list_payment_files(tenant_id: UUID, month: date) -> list[PaymentFile]:
 
 def get_payment_file(tenant_id: UUID, file_id: UUID) -> tuple[PaymentFile, bytes, date]:
     """The file, its bytes, and the month that it pays for."""
-    with unit_of_work(tenant_id) as session:
+    with unit_of_work(tenant_id, recorded_as=READ) as session:
         found = queries.file_and_month(session, file_id)
     if found is None:
         raise NotFound(

@@ -5,14 +5,25 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.foundation.columns import Bytes, Count, Day, Key, MinorUnits, Moment, OptionalWords, Words
+from tenants.foundation.columns import (
+    Bytes,
+    Count,
+    Day,
+    Key,
+    MinorUnits,
+    Moment,
+    OptionalBytes,
+    OptionalWords,
+    Words,
+)
 from tenants.foundation.database import Base
 
 
 class PaymentFile(Base):
     """What a bank is told to pay or to collect for a settlement, byte for byte.
 
-    `format` is `csv` or the pain's version; `scheme` is that of direct debits. `total` is in minor units.
+    `format` is `csv` or the pain's version; `scheme` is that of direct debits. `total` is in minor units. The content
+    is read and written by `tenants.foundation.encryption`; a plain one is what the release before has written.
     """
 
     __tablename__ = "payment_files"
@@ -38,7 +49,8 @@ class PaymentFile(Base):
     made_at: Mapped[Moment]
     sha256: Mapped[Bytes]
     # Only whoever asks for the file itself reads it.
-    content: Mapped[Bytes] = mapped_column(deferred=True)
+    content: Mapped[OptionalBytes] = mapped_column(deferred=True)
+    content_encrypted: Mapped[OptionalBytes] = mapped_column(deferred=True)
 
 
 class PaymentOrder(Base):

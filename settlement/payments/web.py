@@ -51,6 +51,7 @@ A_PAYMENT_FILE: dict[int | str, dict[str, Any]] = {
 @authenticated(STAFF, scope=PAY)
 @body(InstructionQuerySchema, optional=True)
 @payments.output(InstructionSchema, status_code=201)
+@refusals(also={500})
 def post_payment_files(principal: Principal, month: str, body: dict[str, Any]) -> Response:
     """Make the files for the bank of what is pending
 
@@ -75,6 +76,7 @@ def get_payment_files(principal: Principal, month: str) -> Response:
 @payments.get("/payment-files/<file_id>")
 @authenticated(STAFF, scope=PAY)
 @payments.doc(responses=A_PAYMENT_FILE)
+@refusals(also={500})
 def get_file(principal: Principal, file_id: str) -> Response:
     """The file itself: pain.001, pain.008 or CSV
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from clearinghouse.audit.jobs import note_heads
+from clearinghouse.erasure.jobs import erase_inactive_of
 from clearinghouse.expiry.jobs import expire_network
 from clearinghouse.holds.service import release_overdue_everywhere
 from clearinghouse.ledger.service import ensure_partitions_ahead
@@ -10,6 +12,7 @@ from settlement.disputes.jobs import expire_disputes_of
 from settlement.exposure.jobs import update_network
 from settlement.exposure.service import has_caps
 from settlement.windows.jobs import close_due_months
+from tenants.data_keys.jobs import encrypt_everything
 from tenants.foundation.queue import QUEUE_NAME, job_queue
 from tenants.networks.service import list_networks
 
@@ -46,6 +49,16 @@ def purge_all() -> None:
         queue.enqueue(purge_network, str(tenant_id), job_timeout=CLOSE_SECONDS_MAX)
 
 
+def encrypt_all() -> None:
+    job_queue().enqueue(encrypt_everything, job_timeout=CLOSE_SECONDS_MAX)
+
+
+def erase_all_inactive() -> None:
+    queue = job_queue()
+    for tenant_id, _ in list_networks():
+        queue.enqueue(erase_inactive_of, str(tenant_id), job_timeout=CLOSE_SECONDS_MAX)
+
+
 def expire_all_disputes() -> None:
     queue = job_queue()
     for tenant_id, _ in list_networks():
@@ -59,8 +72,11 @@ PERIODIC = (
     (expire_all, "5 * * * *"),
     (close_all, "35 * * * *"),
     (make_partitions, "50 3 * * *"),
+    (erase_all_inactive, "50 2 * * *"),
+    (encrypt_all, "20 3 * * *"),
     (purge_all, "20 4 * * *"),
     (expire_all_disputes, "40 4 * * *"),
+    (note_heads, "55 4 * * *"),
 )
 # (job, seconds between two runs): asks what there is to do, and has it done by other jobs.
 FREQUENT = ((carry_all, 3),)

@@ -39,7 +39,7 @@ def advice_pdf(advice: AdviceDocument, language: Language) -> bytes:
     paper.y -= 10
     draw_band(
         paper,
-        say(HEADLINES[direction_of(advice.amount)]),
+        say("Head office collects" if advice.mandate else HEADLINES[direction_of(advice.amount)]),
         language.amount(abs(advice.amount), heading.currency),
         say("due on {day}", day=language.day(advice.due_on)),
     )
@@ -67,10 +67,12 @@ def draw_payment(paper: Paper, advice: AdviceDocument, language: Language) -> No
     paper.y -= 6
     facts = [(say("Reference"), end_to_end_id(advice.leg_id), 0.5)]
     if advice.bank_account is not None:
-        facts.append((say("Into the account"), advice.bank_account, 0.5))
+        facts.append((say("From the account" if advice.mandate else "Into the account"), advice.bank_account, 0.5))
     draw_facts(paper, facts)
     paper.y -= 8
     note = say("Name this reference in the payment, so that it is booked without a question.")
+    if advice.mandate:
+        note = say("By direct debit under the mandate {mandate}: nothing has to be paid.", mandate=advice.mandate)
     paper.paragraph(note, size=SMALL_SIZE, color=GREY)
 
 

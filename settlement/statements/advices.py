@@ -19,6 +19,7 @@ from settlement.statements.documents import AdviceDocument, StoreLine
 from settlement.statements.service import file_name, load_heading, version_folder
 from tenants.bank_accounts.queries import present_account
 from tenants.bank_accounts.rules import mask
+from tenants.bank_accounts.service import number_of
 from tenants.bank_accounts.tables import BankAccount
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, NotFound
@@ -39,12 +40,13 @@ def load_advice(tenant_id: UUID, month: date, store_code: str) -> AdviceDocument
             select(Leg).where(Leg.settlement_id == heading.settlement_id, Leg.store_id == store.store_id)
         )
         lines = queries.lines_of_stores(session, heading.settlement_id, [store.store_id])
-        payee_id = participant.participant_id if leg is not None and leg.amount < 0 else None
-        account = present_account(session, payee_id)
+        own, head_office = present_account(session, participant.participant_id), present_account(session, None)
     if leg is None:
         raise NotFound(
             f"Store {store_code} has nothing to remit or receive for {show_month(month)}.", code="leg_unknown"
         )
+    mandate = mandate_of(own, head_office) if leg.amount > 0 else None
+    account = own if leg.amount < 0 or mandate else head_office
     [position] = positions_of([StorePoints(store.store_id, 0, 0, 0, 0)], lines)
     return AdviceDocument(
         heading=heading,
@@ -52,14 +54,22 @@ def load_advice(tenant_id: UUID, month: date, store_code: str) -> AdviceDocument
         leg_id=leg.leg_id,
         amount=leg.amount,
         due_on=leg.due_on,
-        bank_account=None if account is None else number_of(account),
+        bank_account=None if account is None else shown_number(account),
         verification_url=verification_url(tenant_id, heading.settlement_id, store.store_id),
+        mandate=mandate,
     )
 
 
-def number_of(account: BankAccount) -> str:
+def mandate_of(own: BankAccount | None, head_office: BankAccount | None) -> str | None:
+    """Under which head office collects from the store's account by direct debit; None when the store has to pay."""
+    if own is None or head_office is None or head_office.creditor_id is None:
+        return None
+    return own.mandate_id
+
+
+def shown_number(account: BankAccount) -> str:
     """Head office's in full, since stores pay into it; a participant's own hardly has to be told to it."""
-    number = account.iban or account.account_number or ""
+    number = number_of(account)
     return number if account.participant_id is None else mask(number)
 
 

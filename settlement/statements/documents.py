@@ -181,7 +181,8 @@ class AdviceDocument:
     """What a store's owner, or head office, is to pay the other: a leg of an approved settlement.
 
     `amount` (minor units): positive the store remits, negative it receives. `bank_account` is where to: head office's
-    whole, a store's as far as it may be shown.
+    whole, a store's as far as it may be shown. With a `mandate` head office collects the amount itself, from that
+    account.
     """
 
     heading: MonthHeading
@@ -191,3 +192,4 @@ class AdviceDocument:
     due_on: date
     bank_account: str | None
     verification_url: str
+    mandate: str | None = None

@@ -38,6 +38,8 @@ class BankDetails:
 
 
 DETAILS = tuple(field.name for field in fields(BankDetails))
+# Participants may be people who trade under their own names.
+PERSONAL = ("holder", "iban", "account_number")
 
 
 def check_details(details: BankDetails, is_head_office: bool, today: date) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
 from tenants.bank_accounts.queries import accounts_of_participants, head_office_accounts, present_account
-from tenants.bank_accounts.rules import DETAILS, BankDetails, bare, check_details
+from tenants.bank_accounts.rules import DETAILS, PERSONAL, BankDetails, bare, check_details
 from tenants.bank_accounts.tables import BankAccount
 from tenants.foundation import clock, ids
+from tenants.foundation.acts import READ
 from tenants.foundation.database import Unit, unit_of_work
+from tenants.foundation.encryption import read_field, write_field
 from tenants.foundation.errors import Conflict, NotFound
 from tenants.networks.service import check_code, check_name, today_in
 from tenants.stores.tables import Participant
@@ -45,8 +48,10 @@ def set_bank_account(
             participant_id=participant_id,
             made_by=made_by,
             made_at=now,
-            **vars(details),
+            **{name: value for name, value in vars(details).items() if name not in PERSONAL},
         )
+        for name in PERSONAL:
+            write_field(account, name, getattr(details, name))
         session.add(account)
     return account
 
@@ -62,7 +67,15 @@ def normal(details: BankDetails) -> BankDetails:
 
 
 def details_of(account: BankAccount) -> BankDetails:
-    return BankDetails(**{name: getattr(account, name) for name in DETAILS})
+    values: dict[str, Any] = {
+        name: read_field(account, name) if name in PERSONAL else getattr(account, name) for name in DETAILS
+    }
+    return BankDetails(**values)
+
+
+def number_of(account: BankAccount) -> str:
+    """The IBAN, or where there are none the account number."""
+    return read_field(account, "iban") or read_field(account, "account_number") or ""
 
 
 def participant_id_of(session: Unit, code: str) -> UUID:
@@ -93,7 +106,7 @@ def list_bank_accounts(
     tenant_id: UUID, after: str | None = None, limit: int | None = None
 ) -> list[tuple[BankAccount, str]]:
     """The participants', each with the participant's code, by code, those that follow the code `after`."""
-    with unit_of_work(tenant_id) as session:
+    with unit_of_work(tenant_id, recorded_as=READ) as session:
         found = session.execute(accounts_of_participants(after, limit))
         return [(account, code) for account, code in found]
 
@@ -113,4 +126,4 @@ def head_office_account(session: Unit) -> BankAccount:
 def head_office_numbers(session: Unit) -> set[str]:
     """The bare numbers of all accounts that head office has had. Raises `Conflict` while there are none."""
     head_office_account(session)
-    return {bare(account.iban or account.account_number or "") for account in head_office_accounts(session)}
+    return {bare(number_of(account)) for account in head_office_accounts(session)}

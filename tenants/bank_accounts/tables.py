@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped
 
-from tenants.foundation.columns import Key, Moment, OptionalMoment, OptionalWords, Words
+from tenants.foundation.columns import Key, Moment, OptionalBytes, OptionalMoment, OptionalWords, Words
 from tenants.foundation.database import Base
 
 
@@ -15,7 +15,8 @@ class BankAccount(Base):
 
     It has an `iban`, or elsewhere an `account_number` with the `bank_code` and `bic` that its bank asks for.
     `creditor_id` is what head office collects under, the mandate what a participant lets it. An account that has
-    been replaced has ended, and stays.
+    been replaced has ended, and stays. Holder and numbers are read and written by `tenants.foundation.encryption`;
+    plain ones are what the release before has written.
     """
 
     __tablename__ = "bank_accounts"
@@ -44,7 +45,7 @@ class BankAccount(Base):
     tenant_id: Mapped[Key]
     bank_account_id: Mapped[Key]
     participant_id: Mapped[UUID | None]
-    holder: Mapped[Words]
+    holder: Mapped[OptionalWords]
     iban: Mapped[OptionalWords]
     account_number: Mapped[OptionalWords]
     bank_code: Mapped[OptionalWords]
@@ -56,3 +57,6 @@ class BankAccount(Base):
     made_by: Mapped[Words]
     made_at: Mapped[Moment]
     ended_at: Mapped[OptionalMoment]
+    holder_encrypted: Mapped[OptionalBytes]
+    iban_encrypted: Mapped[OptionalBytes]
+    account_number_encrypted: Mapped[OptionalBytes]

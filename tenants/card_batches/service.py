@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from tenants.card_batches.tables import CardBatch
 from tenants.foundation import clock, ids
+from tenants.foundation.acts import READ
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, NotFound
 from tenants.foundation.payment_cards import may_begin_payment_card
@@ -109,5 +110,5 @@ def find_batch(tenant_id: UUID, batch_id: UUID) -> CardBatch:
 
 def list_numbers(tenant_id: UUID, batch_id: UUID) -> list[str]:
     """The numbers of a batch's cards, in the order in which they were issued."""
-    with unit_of_work(tenant_id) as session:
+    with unit_of_work(tenant_id, recorded_as=READ) as session:
         return list(session.scalars(select(Card.number).where(Card.batch_id == batch_id).order_by(Card.card_id)))

@@ -13,7 +13,7 @@ TERMINAL, HQ, STAFF = "terminal", "hq", "staff"
 ACCRUE, REDEEM, REVERSE, READ = "accrue", "redeem", "reverse", "read"
 CLOSE, REGISTER = "close", "register"
 DIRECTORY, SETTLEMENT, KEYS, WEBHOOKS = "directory", "settlement", "keys", "webhooks"
-PREPARE, APPROVE, PAY, OWN = "prepare", "approve", "pay", "own"
+PREPARE, APPROVE, PAY, OWN, AUDIT = "prepare", "approve", "pay", "own", "audit"
 
 # The one place that says which scopes there are, for keys of which role, and what each allows.
 SCOPES: dict[str, dict[str, str]] = {
@@ -29,7 +29,8 @@ SCOPES: dict[str, dict[str, str]] = {
         READ: "see everything but keys and webhooks, and change nothing",
         DIRECTORY: "see and change the network, participants, stores, terminals, members, cards and programme",
         SETTLEMENT: "see and close months, make their documents",
-        KEYS: "list, make, change, rotate and revoke keys; add people who settle and say what they may do",
+        KEYS: "list, make, change, rotate and revoke keys; add people who settle and say what they may do; "
+        "see the audit log",
         WEBHOOKS: "see and change webhooks",
     },
     # A person's keys have those that come with the person's roles (`tenants.staff.rules.ROLES`).
@@ -39,6 +40,7 @@ SCOPES: dict[str, dict[str, str]] = {
         APPROVE: "approve settlements, or reject them",
         PAY: "have settlements paid, and book what the bank did",
         OWN: "see what concerns the stores of one's own participant, and dispute it",
+        AUDIT: "see the audit log and prove it",
     },
 }
 

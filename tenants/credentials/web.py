@@ -7,10 +7,14 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from apiflask.scaffold import _annotate
-from flask import Response, after_this_request, current_app, request
+from flask import Response, after_this_request, current_app, g, request
 
+from tenants.audit.rules import named_in
+from tenants.audit.service import record_refusal
 from tenants.credentials.rules import HQ, SCOPES, STAFF, TERMINAL, limit_of
 from tenants.credentials.service import Principal, authenticate, check_scope
+from tenants.foundation import acts, ids
+from tenants.foundation.acts import Act, acting
 from tenants.foundation.errors import Forbidden, TooManyRequests, Unauthenticated
 from tenants.foundation.rate_limits import REFUSED, Limit, RateLimiter
 
@@ -37,17 +41,39 @@ def authenticated(*roles: str, scope: Scopes | Mapping[str, Scopes] = ()) -> Cal
     def decorate(view: View) -> View:
         @wraps(view)
         def with_principal(*args: Any, **kwargs: Any) -> Any:
-            principal = authenticate(bearer_key())
+            g.principal = principal = authenticate(bearer_key())
             count_request(principal)
-            if principal.role not in roles:
-                raise Forbidden(f"This call needs a key of {' or '.join(roles)}.", code="wrong_kind_of_key")
-            check_scope(principal, *scopes[principal.role])
-            return view(*args, principal=principal, **kwargs)
+            with acting(act_of(principal)):
+                try:
+                    if principal.role not in roles:
+                        raise Forbidden(f"This call needs a key of {' or '.join(roles)}.", code="wrong_kind_of_key")
+                    check_scope(principal, *scopes[principal.role])
+                    return view(*args, principal=principal, **kwargs)
+                except Forbidden as error:
+                    record_refusal(principal.tenant_id, error.code)
+                    raise
 
         _annotate(with_principal, security=security_of(scopes))
         return with_principal  # type: ignore[return-value]
 
     return decorate
+
+
+def act_of(principal: Principal) -> Act | None:
+    """What the audit log says of this request; None of a till's, which is in the ledger."""
+    if principal.role == TERMINAL:
+        return None
+    key = ids.show(ids.KEY, principal.credential_id)
+    is_person = principal.staff_code is not None
+    return Act(
+        kind=acts.STAFF if is_person else acts.KEY,
+        actor=principal.staff_code or key,
+        via=key if is_person else None,
+        action=f"{request.method} {request.url_rule}",
+        subject=named_in(request.view_args or {}),
+        request_id=g.get("request_id"),
+        content=b"" if request.method in ("GET", "HEAD") else request.get_data(),
+    )
 
 
 def scopes_asked_of(role: str, scope: Scopes | Mapping[str, Scopes]) -> tuple[str, ...]:

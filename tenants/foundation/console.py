@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -21,6 +23,13 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+
+from tenants.audit.rules import named_in, safe
+from tenants.audit.service import record_refusal
+from tenants.foundation.acts import COMMAND_LINE, STAFF, Act, acting
+from tenants.foundation.database import compact_json
+from tenants.foundation.errors import Forbidden
+from tenants.networks.service import find_network_id
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -132,11 +141,38 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[int], No
 
 
 def with_app(command: Command) -> Command:
-    """Run a command inside the application, which the root command knows how to make."""
+    """Run a command inside the application, which the root command knows how to make; the audit log says who does."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
-        with click.get_current_context().find_root().obj().app_context():
-            return command(*args, **kwargs)
+        context = click.get_current_context()
+        with context.find_root().obj().app_context(), acting(act_of(context)):
+            try:
+                return command(*args, **kwargs)
+            except Forbidden as error:
+                if "network" in context.params:
+                    record_refusal(find_network_id(context.params["network"]), error.code)
+                raise
 
     return run  # type: ignore[return-value]
+
+
+def act_of(context: click.Context) -> Act:
+    """The person's name that a user of this machine acts in is in `actor_code` (`tenants.staff.commands`)."""
+    user, person = safe(command_line_user()), context.params.get("actor_code")
+    return Act(
+        kind=COMMAND_LINE if person is None else STAFF,
+        actor=user if person is None else safe(person),
+        via=None if person is None else f"command line {user}",
+        action=context.command_path.partition(" ")[2],
+        subject=named_in({name: value for name, value in context.params.items() if name != "network"}),
+        content=compact_json(context.params).encode(),
+    )
+
+
+def command_line_user() -> str:
+    """A container may run as a user who has a number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"

@@ -6,21 +6,24 @@ shows a transaction only the rows of the network it has named. `unit_of_work` na
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg2.extras
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
-from sqlalchemy import Engine, MetaData, create_engine, text
+from sqlalchemy import Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.scoping import scoped_session
 
+from tenants.audit.recording import forget_written, note_statement, note_written, record
+
 APPLICATION_ROLE = "clearinghouse_app"
+READ_COMMITTED = "READ COMMITTED"
 
 
 # An open transaction of one network: what `unit_of_work` gives.
@@ -28,6 +31,10 @@ Unit = scoped_session[Session]
 
 # Raw psycopg2 connections read uuid columns as UUID, as SQLAlchemy's do.
 psycopg2.extras.register_uuid()
+
+
+# Only what JSON knows is left to orjson, which has forms of its own for more.
+ONE_SPELLING = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 class Base(DeclarativeBase):
@@ -43,6 +50,8 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+event.listen(db.session, "after_flush", note_written)
+event.listen(db.session, "do_orm_execute", note_statement)
 
 
 def normal_url(url: str) -> URL:
@@ -78,17 +87,22 @@ def autocommit_engine(url: str, pool_size: int = 8) -> Engine:
 
 
 @contextmanager
-def unit_of_work(tenant_id: UUID, isolation: str = "READ COMMITTED") -> Iterator[Unit]:
+def unit_of_work(tenant_id: UUID, isolation: str = READ_COMMITTED, recorded_as: str | None = None) -> Iterator[Unit]:
     """One transaction that sees and writes the rows of one network; commits unless it raises.
 
+    What it writes is entered into the audit log, under the act of the moment (`tenants.foundation.acts`). With
+    `recorded_as` (READ: it shows what not everybody may see; DONE) the act is entered also when nothing was written.
     Objects that leave it are plain values: detached, with what was read. Units do not nest.
     """
     session = db.session
     assert not session().in_transaction(), "a unit of work is open already"
+    assert isolation == READ_COMMITTED or recorded_as is None, "a snapshot does not show the end of the audit log"
+    forget_written(session())
     try:
         session.connection(execution_options={"isolation_level": isolation})
         enter_tenant(session, tenant_id)
         yield session
+        record(session, tenant_id, recorded_as)
         session.commit()
     except BaseException:
         session.rollback()
@@ -103,5 +117,8 @@ def enter_tenant(session: Unit, tenant_id: UUID) -> None:
 
 
 def compact_json(value: Any) -> str:
-    """One spelling of a JSON value: keys sorted, no white space; the input of request hashes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    """One spelling of a JSON value: keys sorted, no white space; the input of request hashes.
+
+    What JSON has no form for is written as its `str`.
+    """
+    return orjson.dumps(value, str, ONE_SPELLING).decode()

@@ -16,7 +16,7 @@ UNDEFINED_OBJECTS = (
 )
 
 
-def explain_database_error(error: Exception) -> ClearinghouseError | None:
+def explain_database_error(error: BaseException) -> ClearinghouseError | None:
     """The error to tell instead; None when it is a bug of ours."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     # Two requests at the same moment: the checks of both passed before either had written. Only through
@@ -39,6 +39,10 @@ def explain_database_error(error: Exception) -> ClearinghouseError | None:
         return InvalidInput("A sum of these numbers is larger than the ledger can hold.", code="too_large")
     if isinstance(cause, psycopg2.errors.LockNotAvailable | psycopg2.errors.QueryCanceled):
         return Unavailable("The database is busy; send the same request again.", code="database_busy")
+    if isinstance(cause, psycopg2.errors.DiskFull):
+        return Unavailable(
+            "The database's disk is full; nothing was written, try the same again.", code="database_full"
+        )
     if isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
         return Unavailable("The database can't be reached; try the same again.", code="database_unavailable")
     return None

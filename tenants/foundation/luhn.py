@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+# What a digit counts when it is doubled: the sum of the digits of that.
+DOUBLED = str.maketrans("0123456789", "0246813579")
 
 
 def check_digit(digits: str) -> str:
-    total = sum(DOUBLED[int(d)] if index % 2 == 0 else int(d) for index, d in enumerate(reversed(digits)))
-    return str(-total % 10)
+    doubled, others = digits[::-2].translate(DOUBLED), digits[-2::-2]
+    return str(-sum(map(int, doubled + others)) % 10)
 
 
 def is_card_number(text: str) -> bool:

@@ -30,4 +30,4 @@ def parse_month(text: str) -> date:
 
 
 def show_month(month: date) -> str:
-    return f"{month:%Y-%m}"
+    return month.isoformat()[:7]

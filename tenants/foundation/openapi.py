@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from functools import cache
 from typing import Any, TypeVar
 
 from apiflask import APIFlask
@@ -29,8 +30,13 @@ PROBLEM = {
         "code": {"type": "string", "description": "Stable", "example": "insufficient_points"},
         "detail": {"type": "string", "description": "What is wrong and what to do about it"},
         "errors": {"type": "object", "description": "What is wrong with each field, by its name"},
+        "request_id": {
+            "type": "string",
+            "description": "Tell it when you ask for help: the log has it",
+            "example": "till1-000017",
+        },
     },
-    "required": ["type", "title", "status", "code", "detail"],
+    "required": ["type", "title", "status", "code", "detail", "request_id"],
 }
 
 # What a call can be refused with, by status: name and meaning.
@@ -53,8 +59,10 @@ HEADERS = {
     "RateLimit": ('"default";r=99;t=1', "How many more requests the key may send now"),
     "RateLimit-Policy": ('"default";q=100;w=2', "How many requests it may send in how many seconds"),
     "Idempotent-Replayed": ("true", "Stands for: done before, this is the answer of then"),
+    "X-Request-Id": ("till1-000017", "That of the request, or one that was made for it"),
 }
 RATE_HEADERS = ("RateLimit", "RateLimit-Policy")
+REQUEST_HEADERS = ("X-Request-Id",)
 # Headers that are always there, by the status of the refusal.
 REFUSAL_HEADERS = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
 
@@ -103,7 +111,13 @@ def complete_document(app: APIFlask, document: Json) -> Json:
 
 
 def path_of(rule: Rule) -> str:
-    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+    return template(rule.rule)
+
+
+@cache
+def template(path: str) -> str:
+    """`/cards/<number>` -> `/cards/{number}`"""
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)
 
 
 def header(name: str) -> Json:
@@ -114,10 +128,10 @@ def header(name: str) -> Json:
 def refusal_response(status: int) -> Json:
     _, description = REFUSALS[status]
     always = {name: {**header(name), "required": True} for name in REFUSAL_HEADERS.get(status, ())}
-    rates = {} if status == 401 else header_references(RATE_HEADERS)
+    more = header_references((*REQUEST_HEADERS, *(() if status == 401 else RATE_HEADERS)))
     return {
         "description": description,
-        "headers": always | rates,
+        "headers": always | more,
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemSchema"}}},
     }
 
@@ -130,6 +144,7 @@ def complete_operation(operation: Json, method: str, rule: Rule, spec: Json) -> 
     if "requestBody" in operation:
         operation["requestBody"]["required"] = not spec.get("body_is_optional")
     names = [
+        *REQUEST_HEADERS,
         *(RATE_HEADERS if "security" in operation else ()),
         *(["Idempotent-Replayed"] if spec.get("replays") else ()),
     ]

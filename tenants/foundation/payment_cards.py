@@ -35,6 +35,8 @@ ISSUERS = (
     (6761, 6763, range(13, 20)),
 )
 
+LENGTHS = {first: lengths for low, high, lengths in ISSUERS for first in range(low, high + 1)}
+
 # The first digit alone is consumed, so that a number is also found behind other digits ("12 4111 1111 …"). Between
 # letters and digits, as in a UUID or an id in base 32, there is none; `%B` is how the magnetic stripe begins.
 CANDIDATE = re.compile(
@@ -72,9 +74,7 @@ def is_candidate(match: re.Match[str]) -> bool:
 
 
 def is_payment_card(digits: str) -> bool:
-    first, length = int(digits[:4]), len(digits)
-    is_issued = any(low <= first <= high and length in lengths for low, high, lengths in ISSUERS)
-    return is_issued and is_card_number(digits)
+    return len(digits) in LENGTHS.get(int(digits[:4]), ()) and is_card_number(digits)
 
 
 def may_begin_payment_card(prefix: str) -> bool:

@@ -18,6 +18,8 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import TimeoutError as TimedOut
 from redis.retry import Retry
 
+from tenants.foundation.metrics import count_uncounted
+
 log = logging.getLogger(__name__)
 
 # Redis answers within a fraction of a millisecond; what takes longer than this is an outage.
@@ -80,6 +82,7 @@ class RateLimiter:
         is_first_after_pause = self._is_down
         if is_first_after_pause:
             if time.monotonic() < self._ask_again_at:
+                count_uncounted()
                 return None
             # The others go on while this request finds out.
             self._ask_again_at = time.monotonic() + PAUSE_SECONDS
@@ -87,6 +90,7 @@ class RateLimiter:
             left = self._ask(f"clearinghouse:rate:{bucket}", limit)
         except (RedisError, OSError) as error:
             self._go_down(error)
+            count_uncounted()
             return None
         if is_first_after_pause:
             self._is_down = False

@@ -12,15 +12,16 @@ from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 from uuid import UUID
 
+import orjson
 import redis
 from apiflask import APIFlask
 from apiflask.scaffold import _annotate
-from flask import Response, request
+from flask import Response, g, has_request_context, request
 from marshmallow import Schema, ValidationError, fields
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from tenants.foundation import ids
-from tenants.foundation.database_errors import explain_database_error, first_line
+from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.errors import ClearinghouseError, InvalidInput, Unavailable
 from tenants.foundation.payment_cards import refuse_payment_cards, refuse_payment_cards_in
 
@@ -51,18 +52,23 @@ def id_cursor(prefix: str, query: dict[str, Any]) -> UUID | None:
 
 
 def json_text(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    # Numbers as names: marshmallow's errors name items of a list by their place.
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def json_response(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(text, status, headers, mimetype="application/json")
 
 
-def body(schema: type[Schema], optional: bool = False, parts: str | None = None) -> Callable[[View], View]:
+def body(
+    schema: type[Schema], optional: bool = False, parts: str | None = None, phone: str | None = None
+) -> Callable[[View], View]:
     """Parse and check the JSON body and pass it to the view as `body`; documents it in OpenAPI too.
 
     `optional`: no body at all counts as an empty object.
     `parts`: the list of this name is passed on whatever is in it; the view refuses payment cards in each item.
+    `phone`: the text of this name is a phone number, of which one in ten would look like an old payment card's; it
+    has at most the 15 digits of E.164.
     APIFlask's own `input` lets a body through to a stack trace that is nested too deep or holds a
     number of thousands of digits.
     """
@@ -72,7 +78,7 @@ def body(schema: type[Schema], optional: bool = False, parts: str | None = None)
         @wraps(view)
         def with_body(*args: Any, **kwargs: Any) -> Any:
             data = request.get_data(cache=False) or (b"{}" if optional else b"")
-            return view(*args, body=load(instance, parse_json(data, parts)), **kwargs)
+            return view(*args, body=load(instance, parse_json(data, parts, phone)), **kwargs)
 
         _annotate(with_body, body=instance, content_type="application/json", body_is_optional=optional)
         return with_body  # type: ignore[return-value]
@@ -132,15 +138,17 @@ def passes(check: Callable[[Any], None]) -> Callable[[Any], None]:
     return validator
 
 
-def parse_json(data: bytes, parts: str | None = None) -> Any:
-    """Raises `PaymentCardNumber` when the body holds what looks like one, elsewhere than in the list `parts`."""
+def parse_json(data: bytes, parts: str | None = None, phone: str | None = None) -> Any:
+    """Raises `PaymentCardNumber` when the body holds what looks like one, elsewhere than in the list `parts` or in
+    the text `phone`."""
     try:
         value = decode_json(data)
     except InvalidBody:
         refuse_payment_cards(data.decode("latin-1"))
         raise
-    is_divided = isinstance(value, dict) and isinstance(value.get(parts), list)
-    refuse_payment_cards_in({name: value[name] for name in value if name != parts} if is_divided else value)
+    apart = {name for name, kind in ((parts, list), (phone, str)) if isinstance(value, dict)
+             and isinstance(value.get(name), kind)}  # fmt: skip
+    refuse_payment_cards_in({name: value[name] for name in value if name not in apart} if apart else value)
     return value
 
 
@@ -165,6 +173,9 @@ def load(schema: Schema, data: Any) -> dict[str, Any]:
 
 
 def problem(status: int, code: str, detail: str, **members: Any) -> Response:
+    if has_request_context():
+        g.refusal = code
+        members["request_id"] = g.request_id
     content = {
         "type": f"urn:clearinghouse:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -204,9 +215,9 @@ def problem_from_exception(error: Exception) -> Response:
     if explained is None and isinstance(error, redis.RedisError):
         explained = Unavailable("The job queue can't be reached; try again.", code="queue_unavailable")
     if explained is not None:
-        log.warning("%s: %s", explained.code, first_line(error))
+        log.warning("%s: %s", explained.code, error, extra={"code": explained.code})
         return problem_from_error(explained)
-    log.exception("unexpected error")
+    log.exception("an error that nobody expected", extra={"code": "internal_error"})
     return problem(500, "internal_error", "Something went wrong here; it has been logged. Try again later.")
 
 

@@ -5,17 +5,26 @@ import secrets
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import insert, or_, select
+from sqlalchemy import Select, insert, or_, select
 
 from tenants.foundation import clock, ids
+from tenants.foundation.acts import READ
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, Forbidden, InvalidInput, NotFound
 from tenants.foundation.luhn import check_digit, is_card_number
 from tenants.foundation.payment_cards import holds_payment_card
+from tenants.members.identity import (
+    Identity,
+    cards_of_members,
+    identity_of,
+    members_of_phone,
+    phone_in,
+    with_normal_phone,
+    write_identity,
+)
+from tenants.members.rules import ACTIVE, BLOCKED, REPLACED, check_country, check_email
 from tenants.members.tables import Card, CardChange, Member
 from tenants.networks.service import NAME_PATTERN, check_name
-
-ACTIVE, BLOCKED, REPLACED = "active", "blocked", "replaced"
 
 # Action x state -> next state. What is not here is refused.
 CARD_TRANSITIONS = {
@@ -53,29 +62,41 @@ UNUSABLE = {
 REFERENCE_PATTERN = r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}"
 
 
-def create_member(tenant_id: UUID, reference: str | None = None, name: str | None = None) -> Member:
-    """A member with a reference or a name counts as registered."""
-    check_identity(reference, name)
+def create_member(
+    tenant_id: UUID,
+    reference: str | None = None,
+    name: str | None = None,
+    phone: str | None = None,
+    email: str | None = None,
+    country: str | None = None,
+) -> Member:
+    """A member of whom something is known counts as registered. `country` is for a phone that names none itself."""
+    identity = {"reference": reference, "name": name, "phone": phone, "email": email}
+    check_identity(identity, country)
     now = clock.now()
     with unit_of_work(tenant_id) as session:
+        identity = with_normal_phone(tenant_id, identity, country)
         check_reference_free(session, reference)
         member = Member(
             tenant_id=tenant_id,
             member_id=ids.new_id(),
-            reference=reference,
-            name=name,
             created_at=now,
-            registered_at=None if reference is None and name is None else now,
+            registered_at=now if any(identity.values()) else None,
         )
+        write_identity(member, identity)
         session.add(member)
     return member
 
 
-def check_identity(reference: str | None, name: str | None) -> None:
-    if name is not None:
-        check_name(name)
-    if reference is not None:
-        check_reference(reference)
+def check_identity(identity: Identity, country: str | None = None) -> None:
+    """All but the phone, which is looked at with its network's country."""
+    checks = {"reference": check_reference, "name": check_name, "email": check_email}
+    for field, check in checks.items():
+        value = identity.get(field)
+        if value is not None:
+            check(value)
+    if country is not None:
+        check_country(country)
 
 
 def check_reference_free(session: Unit, reference: str | None) -> None:
@@ -91,55 +112,91 @@ def check_reference_free(session: Unit, reference: str | None) -> None:
 
 
 def register_member(
-    tenant_id: UUID, number: str, changed_by: str, reference: str | None = None, name: str | None = None
+    tenant_id: UUID,
+    number: str,
+    changed_by: str,
+    reference: str | None = None,
+    name: str | None = None,
+    phone: str | None = None,
+    email: str | None = None,
+    country: str | None = None,
 ) -> Member:
     """Say who holds a card that was handed out unregistered. Once: later changes are head office's.
 
     Saying the same again changes nothing: a till that got no answer may ask again. Raises `Conflict` with code
     `already_registered`, or `member_exists` when another member has the reference.
     """
-    check_identity(reference, name)
-    if reference is None and name is None:
-        raise InvalidInput("Give the member's reference, or name, or both.", code="nothing_to_register")
+    identity = {"reference": reference, "name": name, "phone": phone, "email": email}
+    check_identity(identity, country)
+    if not any(identity.values()):
+        raise InvalidInput("Give the member's reference, name, phone or email.", code="nothing_to_register")
     with unit_of_work(tenant_id) as session:
+        identity = with_normal_phone(tenant_id, identity, country)
         card = load_usable_card(session, number)
         member = load_member(session, tenant_id, card.member_id)
-        if member.registered_at is not None and (member.reference, member.name) == (reference, name):
+        if member.registered_at is not None and identity_of(member) == identity:
             return member
         if member.registered_at is not None:
             raise Conflict("The member of this card is registered already.", code="already_registered")
         check_reference_free(session, reference)
-        member.reference, member.name, member.registered_at = reference, name, clock.now()
+        write_identity(member, identity)
+        member.registered_at = clock.now()
         record_change(session, tenant_id, member.member_id, REGISTERED, changed_by, card_id=card.card_id)
     return member
 
 
 def update_member(
-    tenant_id: UUID, member_id: UUID, changes: Mapping[str, str | None], changed_by: str, reason: str | None = None
+    tenant_id: UUID,
+    member_id: UUID,
+    changes: Identity,
+    changed_by: str,
+    reason: str | None = None,
+    country: str | None = None,
 ) -> Member:
-    """Change `reference` or `name`, or empty it (None). Whoever gets the first of them is registered with it."""
-    check_identity(changes.get("reference"), changes.get("name"))
+    """Change `reference`, `name`, `phone` or `email`, or empty it (None). Whoever gets the first of them is
+    registered with it."""
+    check_identity(changes, country)
     check_reason(reason)
     with unit_of_work(tenant_id) as session:
+        changes = with_normal_phone(tenant_id, changes, country)
         member = load_member(session, tenant_id, member_id)
-        changed = {field: value for field, value in changes.items() if getattr(member, field) != value}
+        before = identity_of(member)
+        changed = {field: value for field, value in changes.items() if before[field] != value}
         if not changed:
             return member
         check_reference_free(session, changed.get("reference"))
-        for field, value in changed.items():
-            setattr(member, field, value)
+        write_identity(member, changed)
         action = UPDATED if member.registered_at else REGISTERED
         member.registered_at = member.registered_at or clock.now()
         record_change(session, tenant_id, member_id, action, changed_by, reason=reason)
     return member
 
 
+def find_by_phone(tenant_id: UUID, phone: str, country: str | None = None) -> list[tuple[Member, list[Card]]]:
+    """Whoever has this number, oldest first and at most `FOUND_MAX`, each with all cards."""
+    if country is not None:
+        check_country(country)
+    with unit_of_work(tenant_id, recorded_as=READ) as session:
+        members = members_of_phone(session, tenant_id, phone_in(tenant_id, phone, country))
+        cards = cards_of_members(session, [member.member_id for member in members])
+        return [(member, cards[member.member_id]) for member in members]
+
+
 def load_member(session: Unit, tenant_id: UUID, member_id: UUID) -> Member:
-    """Locked, so that two who change it come one after the other."""
+    """Locked, so that two who change it come one after the other. Raises `Conflict` for one who was erased."""
     member = session.get(Member, (tenant_id, member_id), with_for_update=True)
     if member is None:
         raise unknown_member()
+    check_not_erased(member)
     return member
+
+
+def check_not_erased(member: Member) -> None:
+    if member.erased_at is not None:
+        raise Conflict(
+            "This member was erased, for good: nobody knows any more whose points these were. Make a new member.",
+            code="member_erased",
+        )
 
 
 def unknown_member() -> NotFound:
@@ -219,7 +276,7 @@ def list_members(
     if reference is not None:
         check_reference(reference)
         statement = statement.where(Member.reference == reference)
-    with unit_of_work(tenant_id) as session:
+    with unit_of_work(tenant_id, recorded_as=READ) as session:
         return list(session.scalars(statement))
 
 
@@ -269,8 +326,8 @@ def check_new_card_number(number: str) -> None:
 
 def issue_card(tenant_id: UUID, member_id: UUID, number: str | None = None, changed_by: str = COMMAND_LINE) -> Card:
     """Give a member one more card; without `number` one is made up."""
-    find_member(tenant_id, member_id)
     with unit_of_work(tenant_id) as session:
+        load_member(session, tenant_id, member_id)
         card = add_card(session, tenant_id, member_id, number)
         record_change(session, tenant_id, member_id, ISSUED, changed_by, card_id=card.card_id, to_status=card.status)
     return card
@@ -398,13 +455,20 @@ def list_changes(
     with unit_of_work(tenant_id) as session:
         card = load_card(session, number)
         of_member = CardChange.card_id.is_(None) & (CardChange.member_id == card.member_id)
-        statement = (
-            select(CardChange, Card.number)
-            .outerjoin(Card, (Card.tenant_id == CardChange.tenant_id) & (Card.card_id == CardChange.other_card_id))
-            .where(or_(CardChange.card_id == card.card_id, of_member))
-            .order_by(CardChange.change_id)
-            .limit(limit)
-        )
+        statement = changes_and_other_cards().where(or_(CardChange.card_id == card.card_id, of_member)).limit(limit)
         if after is not None:
             statement = statement.where(CardChange.change_id > after)
         return [(change, other) for change, other in session.execute(statement)]
+
+
+def changes_of_member(session: Unit, member_id: UUID) -> list[tuple[CardChange, str | None]]:
+    """What was done to the member and to any card of now, as `list_changes` gives it."""
+    own_cards = select(Card.card_id).where(Card.member_id == member_id)
+    of_member = CardChange.card_id.is_(None) & (CardChange.member_id == member_id)
+    statement = changes_and_other_cards().where(or_(CardChange.card_id.in_(own_cards), of_member))
+    return [(change, other) for change, other in session.execute(statement)]
+
+
+def changes_and_other_cards() -> Select[CardChange, str]:
+    join = (Card.tenant_id == CardChange.tenant_id) & (Card.card_id == CardChange.other_card_id)
+    return select(CardChange, Card.number).outerjoin(Card, join).order_by(CardChange.change_id)

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped
 
-from tenants.foundation.columns import Key, Moment, OptionalMoment, OptionalWords, Words
+from tenants.foundation.columns import Key, Moment, OptionalBytes, OptionalMoment, OptionalWords, Words
 from tenants.foundation.database import Base
 
 
@@ -15,6 +15,9 @@ class Member(Base):
     A member who was merged into another has neither cards nor points any more.
 
     Without `registered_at` nobody has said yet who holds the card: it was handed out as it came from the printer.
+    `name`, `phone` and `email` are read and written by `tenants.foundation.encryption`; the plain `name` is what the
+    release before has written. Members of the same phone have the same `phone_hash`. Of who was erased nothing is
+    left but the points that moved.
     """
 
     __tablename__ = "members"
@@ -24,6 +27,7 @@ class Member(Base):
             ["tenant_id", "merged_into_member_id"], ["tenants.members.tenant_id", "tenants.members.member_id"]
         ),
         UniqueConstraint("tenant_id", "reference"),
+        Index("members_phone_idx", "tenant_id", "phone_hash", postgresql_where=text("phone_hash IS NOT NULL")),
         {"schema": "tenants"},
     )
 
@@ -34,6 +38,11 @@ class Member(Base):
     merged_into_member_id: Mapped[UUID | None]
     created_at: Mapped[Moment]
     registered_at: Mapped[OptionalMoment]
+    name_encrypted: Mapped[OptionalBytes]
+    phone_encrypted: Mapped[OptionalBytes]
+    email_encrypted: Mapped[OptionalBytes]
+    phone_hash: Mapped[OptionalBytes]
+    erased_at: Mapped[OptionalMoment]
 
 
 class Card(Base):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -10,9 +11,10 @@ from zoneinfo import available_timezones
 from sqlalchemy import select, text
 
 from tenants.foundation import clock
-from tenants.foundation.database import db
+from tenants.foundation.database import db, unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput, NotFound
 from tenants.foundation.money import minor_digits
+from tenants.members.rules import check_country
 from tenants.networks.tables import Network
 
 # Codes stand in URLs and in the names of files.
@@ -27,6 +29,7 @@ RATE_DECIMALS = 6
 
 DAYS_ACCEPTED_LATE_MAX = 3650
 CLOSE_GRACE_DAYS_MAX = 27
+RETENTION_MONTHS_MAX = 600
 OPENED_ON_MIN = date(1990, 1, 1)
 OPENED_AHEAD_MAX = timedelta(days=180)
 
@@ -67,6 +70,23 @@ def get_network(tenant_id: UUID) -> Network:
     network = db.session.scalar(select(Network).where(Network.tenant_id == tenant_id))
     if network is None:
         raise NotFound("This network does not exist.", code="network_unknown")
+    return network
+
+
+def change_network(tenant_id: UUID, changes: Mapping[str, str | int | None]) -> Network:
+    """`phone_region` and `retention_months`; None empties them, what is not named stays."""
+    region, months = changes.get("phone_region"), changes.get("retention_months")
+    if region is not None:
+        check_country(str(region))
+    if months is not None and not 1 <= int(months) <= RETENTION_MONTHS_MAX:
+        raise InvalidInput(
+            f"retention_months must lie between 1 and {RETENTION_MONTHS_MAX}.", code="invalid_retention"
+        )
+    with unit_of_work(tenant_id):
+        network = get_network(tenant_id)
+        for name in ("phone_region", "retention_months"):
+            if name in changes:
+                setattr(network, name, changes[name])
     return network
 
 

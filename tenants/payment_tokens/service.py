@@ -7,6 +7,7 @@ installation's secret key.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -89,6 +90,12 @@ def unbind_token(tenant_id: UUID, number: str, token: str, changed_by: str) -> i
             raise NotFound("This payment card is not bound to this member.", code="payment_token_unknown")
         record_change(session, tenant_id, card.member_id, UNBOUND, changed_by, card_id=card.card_id)
         return count_of_member(session, card.member_id)
+
+
+def unbind_all(session: Unit, member_ids: Sequence[UUID]) -> int:
+    """Of members who are erased; how many there were."""
+    statement = update(PaymentToken).where(PaymentToken.member_id.in_(member_ids)).values(member_id=None)
+    return len(session.scalars(statement.returning(PaymentToken.token_hash)).all())
 
 
 def count_tokens(tenant_id: UUID, number: str) -> int:

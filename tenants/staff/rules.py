@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from tenants.credentials.rules import APPROVE, OWN, PAY, PREPARE, READ
+from tenants.credentials.rules import APPROVE, AUDIT, OWN, PAY, PREPARE, READ
 from tenants.foundation.errors import Conflict, Forbidden, InvalidInput
 
 PREPARER, APPROVER, TREASURER, OWNER, AUDITOR = "preparer", "approver", "treasurer", "owner", "auditor"
@@ -18,7 +18,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     APPROVER: (READ, APPROVE),
     TREASURER: (READ, PAY),
     OWNER: (OWN,),
-    AUDITOR: (READ,),
+    AUDITOR: (READ, AUDIT),
 }
 
 # Records say so of what the clearinghouse does by itself, in the place of a person's code.

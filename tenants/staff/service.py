@@ -11,6 +11,7 @@ from sqlalchemy import select
 from tenants.credentials.service import Principal
 from tenants.foundation import clock, ids
 from tenants.foundation.database import unit_of_work
+from tenants.foundation.encryption import write_field
 from tenants.foundation.errors import Conflict, Forbidden, NotFound
 from tenants.networks.service import check_code, check_name
 from tenants.staff.queries import lock_by_code, nobody_of, staff_and_participants
@@ -48,11 +49,11 @@ def create_staff(
             tenant_id=tenant_id,
             staff_id=ids.new_id(),
             code=code,
-            name=name,
             roles=chosen,
             participant_id=participant and participant.participant_id,
             created_at=clock.now(),
         )
+        write_field(person, "name", name)
         session.add(person)
     return person
 

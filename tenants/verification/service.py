@@ -6,6 +6,7 @@ kept, over a value derived from the same key: with the database alone the few PI
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -17,10 +18,11 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from tenants.foundation import clock
+from tenants.foundation.acts import READ
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict
 from tenants.foundation.secret_key import derive
-from tenants.members.service import ACTIVE, find_member, list_cards
+from tenants.members.service import ACTIVE, find_member, list_cards, load_member
 from tenants.members.tables import Card
 from tenants.verification.rules import (
     PIN_TRIES,
@@ -84,7 +86,7 @@ def wallet_secret(wallet: MobileWallet) -> bytes:
 def find_wallet(tenant_id: UUID, member_id: UUID) -> MobileWallet:
     """Made when it is first asked for: until then no code of the member is right."""
     find_member(tenant_id, member_id)
-    with unit_of_work(tenant_id) as session:
+    with unit_of_work(tenant_id, recorded_as=READ) as session:
         return session.get(MobileWallet, (tenant_id, member_id)) or load_wallet(session, tenant_id, member_id)
 
 
@@ -99,7 +101,8 @@ def rotate_wallet(tenant_id: UUID, member_id: UUID) -> MobileWallet:
 
 
 def load_wallet(session: Unit, tenant_id: UUID, member_id: UUID) -> MobileWallet:
-    """Locked until the unit ends; made where there is none."""
+    """Locked until the unit ends; made where there is none. Raises `Conflict` for a member who was erased."""
+    load_member(session, tenant_id, member_id)
     made = {"tenant_id": tenant_id, "member_id": member_id, "generated_at": clock.now()}
     session.execute(insert(MobileWallet).values(generation=1, code_failures=0, **made).on_conflict_do_nothing())
     return session.get_one(MobileWallet, (tenant_id, member_id), with_for_update=True)
@@ -155,7 +158,8 @@ def no_pin(tenant_id: UUID, member_id: UUID) -> dict[str, Any]:
 
 
 def load_pin(session: Unit, tenant_id: UUID, member_id: UUID) -> Pin:
-    """Locked until the unit ends; made without a hash where there is none."""
+    """Locked until the unit ends; made without a hash where there is none. Raises as `load_wallet`."""
+    load_member(session, tenant_id, member_id)
     session.execute(insert(Pin).values(**no_pin(tenant_id, member_id)).on_conflict_do_nothing())
     return session.get_one(Pin, (tenant_id, member_id), with_for_update=True)
 
@@ -196,6 +200,18 @@ def write_pin(row: Pin, pin_hash: str | None, change: bytes | None = None) -> No
 
 def forget_tries(row: Pin) -> None:
     row.failures, row.locked_at, row.last_attempt = 0, None, None
+
+
+def forget_members(session: Unit, member_ids: Sequence[UUID]) -> list[str]:
+    """No PIN any more, and no code of a phone that is right; which of the two there were."""
+    pins = session.scalars(select(Pin).where(Pin.member_id.in_(member_ids), Pin.pin_hash.is_not(None))).all()
+    wallets = session.scalars(select(MobileWallet).where(MobileWallet.member_id.in_(member_ids))).all()
+    for row in pins:
+        write_pin(row, None)
+    for wallet in wallets:
+        wallet.generation += 1
+        forget_wrong_codes(wallet)
+    return [name for name, found in (("pin", pins), ("wallet", wallets)) if found]
 
 
 def change_pin(

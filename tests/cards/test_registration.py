@@ -107,7 +107,7 @@ BAD = [
     ({"reference": None}, 422, "invalid_input"),
     ({"reference": "x" * 65}, 422, "invalid_input"),
     ({"name": "a\nb"}, 422, "invalid_input"),
-    ({"phone": "+1 555 0100"}, 422, "invalid_input"),
+    ({"phone": "+1 555 0100"}, 422, "invalid_phone"),
     ([], 422, "invalid_input"),
     ({"name": "4111 1111 1111 1111"}, 422, "payment_card_number"),
 ]

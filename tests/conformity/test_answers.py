@@ -37,10 +37,10 @@ CASES: list[tuple[Response, list[str]]] = [
     (answer({"card": "1"}), ['answered 200: []: "status" is a required property'] + ["answered 200: []: "] * 5),
     (answer(BALANCE, 201), ["answered 201: this status is not documented"]),
     (Response("{}", mimetype="text/html"), ["answered 200: text/html is not documented"]),
-    (problem(404, "card_unknown", "There is no such card.", card="1"), []),
+    (problem(404, "card_unknown", "There is no such card.", card="1", request_id="r-1"), []),
     (problem(500, "internal_error", "Something."), ["answered 500: this status is not documented"]),
     (answer(BALANCE, 404), ["answered 404: application/json is not documented"]),
-    (Response('{"code": "x"}', 404, mimetype="application/problem+json"), ["answered 404: []: "] * 4),
+    (Response('{"code": "x"}', 404, mimetype="application/problem+json"), ["answered 404: []: "] * 5),
     (Response("{}", 401, mimetype="application/json"), ["application/json is not documented", "WWW-Authenticate"]),
 ]
 

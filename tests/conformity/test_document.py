@@ -138,8 +138,8 @@ def test_only_answers_that_can_be_repeated_have_the_header_for_it(document: dict
     made = document["paths"]["/v1/things"]["post"]["responses"]["201"]
     listed = document["paths"]["/v1/things"]["get"]["responses"]["200"]
 
-    assert set(made["headers"]) == {"RateLimit", "RateLimit-Policy", "Idempotent-Replayed"}
-    assert set(listed["headers"]) == {"RateLimit", "RateLimit-Policy"}
+    assert set(made["headers"]) == {"X-Request-Id", "RateLimit", "RateLimit-Policy", "Idempotent-Replayed"}
+    assert set(listed["headers"]) == {"X-Request-Id", "RateLimit", "RateLimit-Policy"}
 
 
 def test_a_body_is_required_unless_it_may_be_left_out(document: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ from tests.conftest import NetworkForTests, new_network
 from tests.disputes.month import FEBRUARY, Month, shown
 
 TOKEN = "tok_of_a_card"
+A_PHONE = "+4915123456789"
 # Nobody calls it: no worker runs.
 A_URL = "https://1.1.1.1/points"
 A_RATE = {"funding_rate": "0.9", "redemption_rate": "0.8", "valid_from": "2026-04-01", "participant": "A"}
@@ -92,6 +93,7 @@ def make_world(app: APIFlask) -> World:
     network.hq("POST", f"/v1/cards/{card}/payment-tokens", {"token": TOKEN})
     webhook = network.hq("POST", "/v1/webhooks", {"url": A_URL}).json["webhook_id"]
     ping = network.hq("POST", f"/v1/webhooks/{webhook}/ping")
+    spare = network.hq("POST", "/v1/members", {"name": "Spare", "phone": A_PHONE}).json["member_id"]
     members = network.hq("GET", "/v1/members").json["members"]
     staff_keys = (
         network.add_staff("everyone", "preparer", "approver", "treasurer", "auditor"),
@@ -121,6 +123,12 @@ def make_world(app: APIFlask) -> World:
         "transfer_id": [sale.json["transfer_id"], redemption.json["transfer_id"], unknown(ids.TRANSFER)],
         "member_id": [*(member["member_id"] for member in members), unknown(ids.MEMBER)],
         "into": [*(member["member_id"] for member in members), unknown(ids.MEMBER)],
+        "confirm": [spare],
+        "phone": [A_PHONE, "0151 23456789"],
+        "country": ["DE"],
+        "phone_region": ["DE", None],
+        "email": ["ada@example.com"],
+        "retention_months": [36, None],
         "key_id": [*spare_keys(network), unknown(ids.KEY)],
         "terminal_id": [ids.show(ids.TERMINAL, till.terminal_id), unknown(ids.TERMINAL)],
         "webhook_id": [webhook, unknown(ids.WEBHOOK)],

@@ -29,28 +29,46 @@ WRITTEN_TIME_ZONE = "Europe/Berlin"
 
 # What no terminal's key leads to: head office, the operator, the command line.
 MODULES_ELSEWHERE = (
-    *("clearinghouse/expiry", "clearinghouse/health", "clearinghouse/imports", "clearinghouse/programme"),
+    *(
+        "clearinghouse/audit",
+        "tenants/audit",
+        "clearinghouse/expiry",
+        "clearinghouse/health",
+        "clearinghouse/imports",
+        "clearinghouse/programme",
+    ),
     *(
         "clearinghouse/webhooks",
+        "clearinghouse/erasure",
         "settlement/",
         "tenants/bank_accounts",
         "tenants/card_batches",
         "tenants/credentials/rules.py",
+        "tenants/data_keys",
         "tenants/rates",
         "tenants/staff",
         "tenants/validity",
         "tenants/foundation/config.py",
+        "tenants/foundation/logs.py",
     ),
     *("tenants/foundation/files.py", "tenants/foundation/money.py", "tenants/foundation/months.py"),
     *("tenants/foundation/secret_key.py", "tenants/networks", "tenants/stores"),
 )
 CODES_ELSEWHERE = {
     *("card_exists", "day_already_accepted", "day_matches", "invalid_reason", "key_expired", "key_replaced"),
-    *("key_revoked", "key_unknown", "member_has_holds", "member_merged", "member_unknown", "no_active_card"),
+    *(
+        "key_revoked",
+        "key_unknown",
+        "member_erased",
+        "member_has_holds",
+        "member_merged",
+        "member_unknown",
+        "no_active_card",
+    ),
     *("nothing_to_expire", "nothing_to_redeem", "queue_unavailable", "same_member", "store_closed"),
     *("terminal_exists", "terminal_unknown"),
     # Fields are checked by the schema first: invalid_input.
-    *("invalid_payment_token", "invalid_reference", "pin_invalid"),
+    *("invalid_country", "invalid_email", "invalid_payment_token", "invalid_reference", "pin_invalid"),
 }
 
 

@@ -200,6 +200,32 @@ def occupy_a_backend(servers: embedded.EmbeddedServers) -> "subprocess.Popen[byt
     return computing
 
 
+def test_servers_that_died_under_a_program_are_revived_and_those_that_live_are_left_alone(var: Path) -> None:
+    servers = embedded.start(var)
+    query(servers, "CREATE TABLE points AS SELECT 7 AS amount; SELECT 1")
+    before = running_redis = embedded._redis_servers(var.resolve())
+    assert embedded.revive(var) == []
+
+    kill_9(postmasters(var))
+
+    assert embedded.revive(var) == [embedded.POSTGRESQL]
+    assert query(servers, "SELECT amount FROM points") == [(7,)]
+    assert embedded._redis_servers(var.resolve()) == before
+    kill_9(running_redis + postmasters(var))
+    assert embedded.revive(var, postgres=False) == [embedded.REDIS]
+    assert running(var) == (0, 1)
+
+
+def test_a_database_that_was_deleted_under_a_program_is_not_replaced_by_an_empty_one(var: Path) -> None:
+    embedded.start(var)
+    embedded.destroy(var)
+
+    with pytest.raises(embedded.EmbeddedServerError, match="has been deleted"):
+        embedded.revive(var)
+
+    assert running(var) == (0, 0)
+
+
 def test_what_was_set_a_second_ago_survives_kill_9_of_redis(var: Path) -> None:
     with redis_client(embedded.start(var)) as client:
         client.set("points", 7)

@@ -25,7 +25,7 @@ from clearinghouse.expiry.service import expire_points
 from clearinghouse.ledger import service as posting
 from clearinghouse.ledger.checks import check_ledger, count_checked
 from clearinghouse.ledger.service import Event, Grant, PostingResult, ledger
-from clearinghouse.ledger.tables import Wallet
+from clearinghouse.ledger.tables import Transfer, Wallet
 from clearinghouse.merges.service import post_merge
 from settlement.checks.service import check_settlement
 from settlement.netting.tables import FlowRow, PositionRow
@@ -249,7 +249,9 @@ class LedgerMachine(RuleBasedStateMachine):
         assert (result.outcome, result.code) == ("refused", "not_reversible")
         # The holds of the member that had run out are released even so.
         assert original.result.transfer
-        member = self.model.members[self.member_ids.index(original.result.transfer.member_id)]
+        with unit_of_work(self.tenant_id) as session:
+            transfer = session.get_one(Transfer, (self.tenant_id, original.result.transfer.transfer_id))
+        member = self.model.members[self.member_ids.index(transfer.member_id)]
         self.model.release_what_has_run_out(self.model.owner(member), self.today)
 
     @rule(original=st.one_of(posted, undone), card=members)

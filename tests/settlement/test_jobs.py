@@ -114,5 +114,8 @@ def test_periodic_jobs_fan_out_to_every_network(network: NetworkForTests) -> Non
         "make_partitions",
         "purge_all",
         "expire_all_disputes",
+        "encrypt_all",
+        "erase_all_inactive",
         "measure_all",
+        "note_heads",
     }

@@ -38,8 +38,10 @@ def serving(settings: Settings, port: int) -> Iterator[subprocess.Popen[str]]:
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url,
         "CLEARINGHOUSE_VAR": str(settings.var),
+        "CLEARINGHOUSE_LOG": "text",
+        "CLEARINGHOUSE_SECRET_KEY": "x" * 64,
     }
-    command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", "1", "--metrics", "off"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -95,6 +97,28 @@ def test_nothing_keeps_the_port_after_a_kill(app: APIFlask, settings: Settings, 
     with serving(settings, port) as following:
         wait_until(lambda: is_ready(port))
         assert following.poll() is None
+
+
+def test_without_redis_the_scheduler_says_so_in_one_line(app: APIFlask, settings: Settings) -> None:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "CLEARINGHOUSE_VAR": str(settings.var),
+    }
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "cli", "scheduler"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("error: Redis can't be reached: ")
 
 
 def test_a_port_in_use_is_told_in_one_line(app: APIFlask, settings: Settings, port: int) -> None:

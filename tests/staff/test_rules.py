@@ -23,7 +23,7 @@ SCOPES_OF_ROLES = [
     (["preparer"], {"read", "prepare"}),
     (["approver"], {"read", "approve"}),
     (["treasurer"], {"read", "pay"}),
-    (["auditor"], {"read"}),
+    (["auditor"], {"read", "audit"}),
     (["owner"], {"own"}),
     (["preparer", "treasurer"], {"read", "prepare", "pay"}),
     ([], set()),

@@ -46,6 +46,15 @@ def test_an_account_is_told_where_there_is_one() -> None:
     assert "Into the account" not in text_of(small().advice())
 
 
+def test_what_head_office_collects_itself_nobody_is_told_to_pay() -> None:
+    text = text_of(small().advice(bank_account="DE89 …3000", mandate="M-1"))
+
+    assert "Head office collects USD 537.05" in text
+    assert "From the account DE89 …3000" in text
+    assert "By direct debit under the mandate M-1: nothing has to be paid." in text
+    assert "Remit to head office" not in text and "Name this reference" not in text
+
+
 def test_the_reasons_add_up_to_the_amount() -> None:
     text = text_of(eventful().advice())
 

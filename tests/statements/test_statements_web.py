@@ -239,6 +239,19 @@ def test_an_advice_shows_head_offices_account_in_full_and_the_end_of_a_stores(bu
     assert "Into the account\nFR…2606" in receive
 
 
+def test_an_advice_of_a_store_with_a_mandate_says_that_head_office_collects(busy: NetworkForTests) -> None:
+    head_office = BankDetails("Head office", iban="DE89370400440532013000", creditor_id="DE98ZZZ09999999999")
+    mandate = {"mandate_id": "M-A", "mandate_signed_on": date(2026, 1, 5), "mandate_scheme": "CORE"}
+    set_bank_account(busy.tenant_id, None, head_office, "test")
+    set_bank_account(busy.tenant_id, "A", BankDetails("Ada", iban="FR1420041010050500013M02606", **mandate), "test")
+    busy.settle(JANUARY)
+
+    text = PdfReader(io.BytesIO(download(busy, "advices/A").data)).pages[0].extract_text()
+
+    assert "Head office collects" in text and "From the account\nFR…2606" in text
+    assert "under the mandate M-A" in text
+
+
 def test_there_is_no_advice_of_nothing(busy: NetworkForTests) -> None:
     busy.settle(JANUARY)
 

@@ -1,11 +1,11 @@
 -- Lock the wallets of a batch in the order of their ids, so that two batches never wait for each other in a circle.
-CREATE OR REPLACE FUNCTION ledger.lock_wallets(tenant uuid, events jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION ledger.lock_wallets(tenant uuid, events ledger.posting_event[]) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     members uuid[];
 BEGIN
     SELECT array_agg(DISTINCT member ORDER BY member) INTO members
-    FROM jsonb_populate_recordset(NULL::ledger.posting_event, events) AS event
+    FROM unnest(events) AS event
     CROSS JOIN LATERAL (
         SELECT event.member_id AS member WHERE event.kind = 'expiry'
         UNION ALL
@@ -28,6 +28,8 @@ END $$;
 CREATE OR REPLACE FUNCTION ledger.post(tenant uuid, events jsonb) RETURNS SETOF ledger.posting_result
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
+    parsed ledger.posting_event[] := ARRAY(
+        SELECT one FROM jsonb_populate_recordset(NULL::ledger.posting_event, events) AS one);
     event ledger.posting_event;
     books ledger.books;
     result ledger.posting_result;
@@ -35,10 +37,10 @@ BEGIN
     PERFORM set_config('app.tenant_id', tenant::text, true);
     PERFORM pg_advisory_xact_lock_shared(ledger.cut_off_key(tenant));
     SELECT * INTO STRICT books FROM ledger.books WHERE tenant_id = tenant;
-    IF jsonb_array_length(events) > 1 THEN
-        PERFORM ledger.lock_wallets(tenant, events);
+    IF cardinality(parsed) > 1 THEN
+        PERFORM ledger.lock_wallets(tenant, parsed);
     END IF;
-    FOR event IN SELECT * FROM jsonb_populate_recordset(NULL::ledger.posting_event, events) LOOP
+    FOREACH event IN ARRAY parsed LOOP
         result := ledger.post_event(tenant, books, event);
         IF result.card IS NULL AND (result.transfer).card_id IS NOT NULL THEN
             result.card := (SELECT number FROM tenants.cards

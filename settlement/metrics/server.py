@@ -1,0 +1,47 @@
+"""Metrics for Prometheus, at an address of their own: `clearinghouse serve` answers there, its HTTP workers don't."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from settlement.metrics.collecting import Installation
+from tenants.foundation.config import Settings
+
+# Gauges of a process that has ended would be counted on.
+LIVE_FILE = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
+
+
+class CountsOfWorkers(MultiProcessCollector):
+    """What the HTTP workers have counted, of those gone too; how many connections they have, of the living."""
+
+    def __init__(self, registry: CollectorRegistry, folder: Path) -> None:
+        super().__init__(registry, str(folder))
+        self.folder = folder
+
+    def collect(self) -> object:
+        for file in self.folder.iterdir():
+            found = LIVE_FILE.fullmatch(file.name)
+            if found and not Path(f"/proc/{found[1]}").exists():
+                mark_process_dead(int(found[1]), str(self.folder))
+        return super().collect()
+
+
+def counts_folder(settings: Settings, port: int) -> Path:
+    """Of the `serve` with this port for metrics, empty."""
+    folder = settings.var / "metrics" / str(port)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def serve_metrics(settings: Settings, host: str, port: int, folder: Path) -> None:
+    """In a thread of this process, until it ends."""
+    registry = CollectorRegistry()
+    CountsOfWorkers(registry, folder)
+    registry.register(Installation(settings))
+    start_http_server(port, host, registry)
