@@ -24,6 +24,7 @@ OUTSIDE_SEPA = "an account outside SEPA"
 NO_MANDATE = "no mandate for direct debits"
 NO_CREDITOR = "no creditor identifier of head office"
 TOO_LARGE = "more than a SEPA payment can move"
+NAMED_BY_PAYER = "an account that you have named yourself: have another person make the file"
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,16 @@ class Payment:
 
 @dataclass(frozen=True)
 class LegToPay:
-    """`amount` is positive where the store remits."""
+    """`amount` is positive where the store remits.
+
+    `is_named_by_payer`: whoever makes the file has named the account, or head office's, so could send money anywhere.
+    """
 
     leg_id: UUID
     store_code: str
     amount: int
     account: Account | None
+    is_named_by_payer: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,8 @@ def why_waiting(leg: LegToPay, head_office: Account, format: str) -> str | None:
     account = leg.account
     if account is None:
         return NO_ACCOUNT
+    if leg.is_named_by_payer:
+        return NAMED_BY_PAYER
     if format != SEPA:
         return None
     if not account.is_iban:

@@ -71,12 +71,13 @@ def instruct(tenant_id: UUID, month: date, actor: Actor, format: str | None = No
         window = lock_window(session, month)
         settlement = approved_settlement(session, month)
         network = get_network(tenant_id)
-        head_office = account_of(head_office_account(session))
+        own_account = head_office_account(session)
+        head_office = account_of(own_account)
         chosen = choose_format(format, network.currency, head_office)
         legs = pending_legs(session, settlement.settlement_id)
         accounts = accounts_of_stores(session, [leg.store_id for leg, _ in legs])
         days = days_from(today_in(tenant_id), window.collect_on, window.pay_on)
-        to_pay = [leg_to_pay(leg, code, accounts.get(leg.store_id)) for leg, code in legs]
+        to_pay = [leg_to_pay(leg, code, accounts.get(leg.store_id), own_account, actor) for leg, code in legs]
         text = f"{network.name[:NETWORK_NAME_LENGTH]} {show_month(month)}"
         batches, waiting = split_legs(to_pay, head_office, chosen, days, text)
         making = Making(session, settlement, network, head_office, chosen, actor)
@@ -108,8 +109,13 @@ def account_of(row: BankAccount) -> Account:
     )
 
 
-def leg_to_pay(leg: Leg, store_code: str, account: BankAccount | None) -> LegToPay:
-    return LegToPay(leg.leg_id, store_code, leg.amount, account_of(account) if account is not None else None)
+def leg_to_pay(
+    leg: Leg, store_code: str, account: BankAccount | None, own_account: BankAccount, actor: Actor
+) -> LegToPay:
+    if account is None:
+        return LegToPay(leg.leg_id, store_code, leg.amount, None)
+    is_named_by_payer = actor.code in (account.made_by, own_account.made_by)
+    return LegToPay(leg.leg_id, store_code, leg.amount, account_of(account), is_named_by_payer)
 
 
 @dataclass(frozen=True)

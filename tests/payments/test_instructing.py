@@ -6,6 +6,7 @@ import csv
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 from io import StringIO
 from xml.etree import ElementTree
@@ -16,6 +17,7 @@ from sepaxml.validation import try_valid_xml
 
 from settlement.legs.rules import end_to_end_id
 from settlement.legs.service import list_legs
+from settlement.payments.rules import NAMED_BY_PAYER
 from settlement.payments.service import get_payment_file, list_payment_files
 from settlement.proposals.service import get_settlement
 from tenants.bank_accounts.rules import CORE, BankDetails
@@ -24,7 +26,7 @@ from tenants.foundation import clock
 from tenants.foundation.errors import ClearinghouseError
 from tenants.staff.rules import TREASURER
 from tests.conftest import NetworkForTests
-from tests.payments.conftest import HQ_IBAN, IBANS, MONTH, Paying, make_paying, name_accounts
+from tests.payments.conftest import CREDITOR_ID, HQ_IBAN, IBANS, MONTH, Paying, make_paying, name_accounts
 
 
 def code_of(call: Callable[[], object]) -> str:
@@ -218,3 +220,27 @@ def test_a_file_of_another_network_is_not_found(paying: Paying, make_network: Ca
     other = make_network()
 
     assert code_of(lambda: get_payment_file(other.tenant_id, file.file_id)) == "payment_file_unknown"
+
+
+def test_nobody_pays_to_an_account_that_he_has_named_himself(paying: Paying) -> None:
+    """Otherwise one person could send a month's money to himself."""
+    elsewhere = BankDetails("Store B", iban="DE75512108001245126199")
+    set_bank_account(paying.network.tenant_id, "B", elsewhere, paying.treasurer.code)
+    another = replace(paying, treasurer=paying.network.person(TREASURER))
+
+    own = paying.instruct()
+    others = another.instruct()
+
+    assert [(leg.store_code, leg.because) for leg in own.waiting] == [("B", NAMED_BY_PAYER)]
+    assert [file.total for file in own.files] == [1000, 400]
+    assert ([file.total for file in others.files], others.waiting) == ([600], [])
+
+
+def test_nobody_moves_money_by_an_account_of_head_office_that_he_has_named_himself(paying: Paying) -> None:
+    account = BankDetails("Corner Shops AG", iban="DE75512108001245126199", creditor_id=CREDITOR_ID)
+    set_bank_account(paying.network.tenant_id, None, account, paying.treasurer.code)
+
+    made = paying.instruct()
+
+    assert made.files == []
+    assert {leg.because for leg in made.waiting} == {NAMED_BY_PAYER}
