@@ -56,11 +56,14 @@ def undisturbed(number: signal.Signals = signal.SIGTERM) -> Iterator[None]:
 
 def descendants_of(pid: int) -> Iterator[int]:
     """Children, their children, and so on, as they are now."""
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = [int(child) for child in file.read_text().split()]
-        except OSError:
-            continue  # It ended while we were looking.
-        for child in children:
-            yield child
-            yield from descendants_of(child)
+    for child in children_of(pid):
+        yield child
+        yield from descendants_of(child)
+
+
+def children_of(pid: int) -> list[int]:
+    try:
+        files = list(Path(f"/proc/{pid}/task").glob("*/children"))
+        return [int(child) for file in files for child in file.read_text().split()]
+    except OSError:
+        return []  # It ended while we were looking.

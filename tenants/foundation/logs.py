@@ -15,6 +15,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -207,13 +208,24 @@ class Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            write(LINES[self.log_format](record))
-        except Exception:
-            self.handleError(record)
+            line = LINES[self.log_format](record)
+        except Exception as error:
+            # `logging` would print the arguments that did not fit.
+            line = to_json(
+                {
+                    "time": show_moment(record.created),
+                    "level": "ERROR",
+                    "logger": record.name,
+                    "message": f"a line could not be made: {describe(error)}",
+                }
+            )
+        write(line)
 
 
 def write(line: str) -> None:
-    os.write(STANDARD_ERROR, f"{line}\n".encode(errors="backslashreplace"))
+    # Nobody can be told when this fails, and no request should fail because of it.
+    with suppress(OSError):
+        os.write(STANDARD_ERROR, f"{line}\n".encode(errors="backslashreplace"))
 
 
 # ----------------------------------------------------------------- setting up

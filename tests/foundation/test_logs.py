@@ -288,6 +288,21 @@ def test_what_looks_personal_is_hidden_whoever_wrote_it(lines: Lines, written: s
     assert [line["message"] for line in lines()] == [told]
 
 
+def test_a_line_that_cannot_be_made_tells_no_values_either(lines: Lines) -> None:
+    record = logging.LogRecord("careless", logging.ERROR, "", 0, "%d cards", (NAME,), None)
+
+    logs.Lines(logs.JSON).emit(record)
+
+    [line] = lines()
+    assert (line["logger"], line["message"]) == ("careless", "a line could not be made: TypeError")
+
+
+def test_nobody_fails_because_the_log_cannot_be_written(lines: Lines, till: Till, monkeypatch: Any) -> None:
+    monkeypatch.setattr(logs, "STANDARD_ERROR", 10**6)
+
+    assert till.call("GET", "/v1/transfers").status_code == 200
+
+
 def test_a_line_cannot_be_forged(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     record = logging.LogRecord("x", logging.INFO, "", 0, "one\n2026-11-22 ERROR two\u2028three", (), None)
 

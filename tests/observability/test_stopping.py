@@ -18,6 +18,7 @@ from rq.job import Job
 from sqlalchemy import Engine, text
 
 from tenants.foundation.config import Settings
+from tenants.foundation.lifetimes import children_of
 from tenants.foundation.queue import QUEUE_NAME
 from tests.conftest import NetworkForTests
 from tests.observability.serving import Serving, serving, wait_until
@@ -52,6 +53,19 @@ def test_a_signal_at_any_moment_of_the_start_leaves_no_process(
 
         assert status in (128 + signal.SIGTERM, -signal.SIGTERM), (seconds, status, started.log.read_text())
         wait_until(lambda started=started: started.processes() == [], seconds=10)
+
+
+def test_a_signal_while_the_workers_of_the_http_server_load_leaves_none(
+    app: APIFlask, settings: Settings, tmp_path: Path
+) -> None:
+    """They have their parent's handlers of signals at first: what stops them must not be taken for their parent's."""
+    started = Serving(settings, tmp_path)
+    wait_until(lambda: any(children_of(pid) for pid in children_of(started.process.pid) if is_http_server(pid)))
+
+    started.tell()
+
+    assert started.wait() == 128 + signal.SIGTERM
+    assert started.processes() == []
 
 
 def test_a_request_that_was_begun_is_answered(
@@ -129,10 +143,6 @@ def test_a_kill_of_the_http_server_ends_its_workers_and_serve(
         wait_until(lambda: started.processes() == [], seconds=10)
     told = [line["message"] for line in started.lines if line["level"] == "CRITICAL"]
     assert told == ["The HTTP server ended with status -9; see above."]
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def is_http_server(pid: int) -> bool:
