@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 
 from sqlalchemy import text
 
-from clearinghouse.holds.service import list_due, release_overdue
 from clearinghouse.ledger.checks import check_ledger
 from settlement.checks.service import check_settlement
 from tenants.foundation import ids
@@ -56,11 +55,9 @@ def compare_balances(driver: Driver) -> list[str]:
             available[event.card] += points
             held[event.card] += change
     found = []
-    for till, cards in driver.cards.items():
-        for card in cards:
-            told = driver.balance_of(till, card)
-            if (told["available"], told["held"], told["deficit"]) != (available[card], held[card], 0):
-                found.append(f"{card} has {told}, and by the tills' books {available[card]} and {held[card]} held")
+    for card, told in driver.balances().items():
+        if (told["available"], told["held"], told["deficit"]) != (available[card], held[card], 0):
+            found.append(f"{card} has {told}, and by the tills' books {available[card]} and {held[card]} held")
     return found
 
 
@@ -75,10 +72,3 @@ def effect_of(event: Event) -> tuple[int, int]:
     assert event.hold.transfer is not None
     whole = int(event.hold.transfer["points"])
     return whole - (points if event.kind == "capture" else 0), -whole
-
-
-def hold_that_is_stuck(driver: Driver) -> list[str]:
-    """After the job that releases holds whose time is up."""
-    tenant_id = driver.network.tenant_id
-    release_overdue(tenant_id)
-    return [f"{hold_id} is held, though its time is up" for hold_id in list_due(tenant_id)]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.conftest import new_network
+from tests.crash.driver import Driver
 from tests.crash.installation import Installation, an_installation
 
 # 0: the short form.
@@ -28,6 +30,25 @@ def seed() -> int:
 def chance(seed: int, request: pytest.FixtureRequest) -> random.Random:
     print(f"CLEARINGHOUSE_TORTURE_SEED={seed}")
     return random.Random(f"{seed} {request.node.name}")
+
+
+MakeDriver = Callable[[], Driver]
+
+
+@pytest.fixture
+def make_driver(installation: Installation, chance: random.Random) -> Iterator[MakeDriver]:
+    """Of a network of its own, whose members have points."""
+
+    def make() -> Driver:
+        network = new_network(installation.app)
+        for store_code in "ABCD":
+            network.add_till(store_code)
+        driver = Driver(network, installation.port, chance.randrange(10**9))
+        driver.fund()
+        return driver
+
+    with installation.app.app_context():
+        yield make
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from tests.conftest import NetworkForTests
-from tests.crash.installation import RECOVERY_SECONDS_MAX
+from tests.crash.installation import RECOVERY_SECONDS_MAX, wait_until
 
 Json = dict[str, Any]
 
@@ -32,6 +32,8 @@ HOLD_SECONDS = 30 * 86_400
 POINTS_AT_FIRST = 1_000_000
 
 TRY_AGAIN = (429, 503)
+# What tills see without any fault. They send faster than a till may.
+ORDINARY = {"201", "posted in a batch", "replayed in a batch", "429 rate_limited"}
 # What the clearinghouse may refuse of what these tills send; they never ask for what is not there.
 REFUSALS = {"already_reversed", "more_than_left", "nothing_to_redeem", "hold_captured", "hold_voided", "hold_expired"}
 
@@ -92,14 +94,16 @@ class Line:
         self.driver = driver
         self.connection: http.client.HTTPConnection | None = None
 
-    def post(self, till: TillKey, path: str, body: Json, key: str | None, hang_up: bool) -> tuple[int, Json, Any]:
+    def call(
+        self, till: TillKey, path: str, body: Json | None = None, key: str | None = None, hang_up: bool = False
+    ) -> tuple[int, Json, Any]:
         """Status, body and headers. Raises `NoAnswer`."""
         headers = {"Authorization": f"Bearer {till.key}", "Content-Type": "application/json"}
         if key is not None:
             headers["Idempotency-Key"] = key
         try:
             connection = self.open()
-            connection.request("POST", path, json.dumps(body), headers)
+            connection.request("GET" if body is None else "POST", path, body and json.dumps(body), headers)
             if hang_up:
                 raise NoAnswer("hung up after sending")
             answer = connection.getresponse()
@@ -110,6 +114,15 @@ class Line:
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             raise NoAnswer(f"no answer ({type(error).__name__}: {error})") from error
+
+    def call_patiently(self, till: TillKey, path: str, body: Json | None = None) -> Json:
+        """Where nothing is broken, but a till may have asked too often."""
+        status, answer, _ = self.call(till, path, body)
+        while status == 429:
+            time.sleep(PAUSE_SECONDS)
+            status, answer, _ = self.call(till, path, body)
+        assert status == 200, (path, status, answer)
+        return answer
 
     def open(self) -> http.client.HTTPConnection:
         if self.connection is None or self.connection.port != self.driver.port:
@@ -139,6 +152,13 @@ class Driver:
         self.numbers = count(1)
         self.tills = [TillKey(till.store_code, till.key) for till in network.tills.values()]
         self.cards = {till: [network.add_card() for _ in range(cards_a_till)] for till in self.tills}
+
+    def settled(self) -> int:
+        return sum(event.is_settled for event in self.events)
+
+    def wait_for_more(self, answers: int) -> None:
+        until = self.settled() + answers
+        wait_until(lambda: self.settled() >= until, f"{answers} more answers, after {self.statuses}")
 
     def fund(self) -> None:
         """So that nothing is ever refused for want of points."""
@@ -228,7 +248,7 @@ class Driver:
     def try_once(self, line: Line, event: Event, chance: random.Random | None = None) -> None:
         hang_up = chance is not None and chance.random() < self.hang_up_share
         try:
-            status, answer, headers = line.post(event.till, event.path(), event.body, event.key, hang_up)
+            status, answer, headers = line.call(event.till, event.path(), event.body, event.key, hang_up)
         except NoAnswer as none:
             self.statuses["no answer"] += 1
             event.seen.append(str(none))
@@ -248,7 +268,7 @@ class Driver:
         hang_up = chance is not None and chance.random() < self.hang_up_share
         body = {"events": [event.batched() for event in events]}
         try:
-            status, answer, headers = line.post(till, "/v1/batches", body, None, hang_up)
+            status, answer, headers = line.call(till, "/v1/batches", body, hang_up=hang_up)
         except NoAnswer as none:
             self.statuses["no answer"] += 1
             for event in events:
@@ -299,7 +319,7 @@ class Driver:
         self.stopping.wait(PAUSE_SECONDS)
 
     def who_saw(self, statuses: set[str]) -> list[str]:
-        """The events whose till saw one of these."""
+        """Events whose till saw one of these."""
         return [e.told() for e in self.events if any(status in seen for status in statuses for seen in e.seen)]
 
     # ------------------------------------------------------------- and again
@@ -333,19 +353,20 @@ class Driver:
             own = [event for event, _ in before if event.till is till]
             for start in range(0, len(own), 1_000):
                 events = own[start : start + 1_000]
-                _, answer, _ = line.post(till, "/v1/batches", {"events": [e.batched() for e in events]}, None, False)
+                answer = line.call_patiently(till, "/v1/batches", {"events": [e.batched() for e in events]})
                 for event, result in zip(events, answer["results"], strict=True):
                     if (result["outcome"], result.get("transfer")) != ("replayed", event.transfer):
                         different.append(f"answered {result} to {event.told()}")
         line.close()
         return different
 
-    def balance_of(self, till: TillKey, card: str) -> Json:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS_MAX)
-        try:
-            connection.request("GET", f"/v1/cards/{card}", headers={"Authorization": f"Bearer {till.key}"})
-            answer: Json = json.loads(connection.getresponse().read())
-            return answer
-        finally:
-            with suppress(OSError):
-                connection.close()
+    def balances(self) -> dict[str, Json]:
+        """Of every card, as its till is told."""
+        line = Line(self)
+        found = {
+            card: line.call_patiently(till, f"/v1/cards/{card}")
+            for till, cards in self.cards.items()
+            for card in cards
+        }
+        line.close()
+        return found

@@ -116,6 +116,16 @@ class Installation:
     def is_ready_or_ended(self) -> bool:
         return self.is_ready() or (self.process is not None and self.process.poll() is not None)
 
+    def wait_until_whole(self) -> None:
+        """Everything that `serve` runs is back, and nothing else is left."""
+        self.wait_until_ready()
+        wait_until(lambda: len(self.http_workers()) == HTTP_WORKERS, "all HTTP workers are back")
+        wait_until(
+            lambda: bool(self.job_worker() and self.webhook_worker() and self.scheduler()),
+            "workers and scheduler are back",
+        )
+        wait_until(lambda: not self.left_behind(), "nothing is left of what was killed")
+
     def is_ready(self) -> bool:
         """With its queue."""
         try:
@@ -163,6 +173,13 @@ class Installation:
     def http_workers(self) -> list[int]:
         found = [child for server in self.http_server() for child in children_of(server)]
         return [pid for pid in found if "resource_tracker" not in command_line(pid)]
+
+    def left_behind(self) -> list[int]:
+        """What is left of HTTP servers that were killed, and would go on answering on their port."""
+        living = {*self.http_server(), *(child for server in self.http_server() for child in children_of(server))}
+        everybody = (int(entry.name) for entry in Path("/proc").glob("[0-9]*"))
+        return [pid for pid in everybody if pid not in living and f"--port {self.port} " in command_line(pid) + " "
+                and "granian" in command_line(pid)]  # fmt: skip
 
     def job_worker(self) -> list[int]:
         return self.child("-m cli worker $")

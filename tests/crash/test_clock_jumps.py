@@ -8,18 +8,17 @@ else makes Python's sleep fail.
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, new_network
+from tests.conftest import ROOT
 from tests.crash.books import find_losses
-from tests.crash.driver import Driver
+from tests.crash.conftest import MakeDriver
+from tests.crash.driver import ORDINARY, Driver
 from tests.crash.installation import Installation, an_installation, wait_until
-from tests.crash.test_faults_under_load import ORDINARY, settled, wait_for_more
 
 SHIFTED_CLOCK = Path(__file__).parent / "shifted_clock"
 HOUR, DAY = 3_600, 86_400
@@ -55,26 +54,21 @@ def offset_now(driver: Driver) -> timedelta:
 
 
 def test_nothing_is_lost_or_doubled_when_the_clock_jumps(
-    installation: Installation, clock_file: Path, chance: random.Random
+    installation: Installation, clock_file: Path, make_driver: MakeDriver
 ) -> None:
-    with installation.app.app_context():
-        network = new_network(installation.app)
-        for store_code in "AB":
-            network.add_till(store_code)
-        driver = Driver(network, installation.port, chance.randrange(10**9))
-        driver.fund()
+    driver = make_driver()
 
-        with driver.running():
-            for seconds in JUMPS:
-                set_clock(clock_file, seconds)
-                jumped = timedelta(seconds=seconds)
-                wait_until(
-                    lambda: abs(offset_now(driver) - jumped) < timedelta(minutes=5),  # noqa: B023
-                    f"postings are of the clock's new time, {jumped}",
-                )
-                wait_for_more(driver, 50)
-        driver.deliver_the_rest()
+    with driver.running():
+        for seconds in JUMPS:
+            set_clock(clock_file, seconds)
+            jumped = timedelta(seconds=seconds)
+            wait_until(
+                lambda: abs(offset_now(driver) - jumped) < timedelta(minutes=5),  # noqa: B023
+                f"postings are of the clock's new time, {jumped}",
+            )
+            driver.wait_for_more(50)
+    driver.deliver_the_rest()
 
-        assert find_losses(driver, installation) == []
-        assert driver.statuses.keys() <= ORDINARY
-        assert settled(driver) == len(driver.events)
+    assert find_losses(driver, installation) == []
+    assert driver.statuses.keys() <= ORDINARY
+    assert driver.settled() == len(driver.events)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import subprocess
 import tempfile
@@ -14,22 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import new_network
 from tests.crash.books import find_losses
-from tests.crash.driver import Driver
+from tests.crash.conftest import MakeDriver
+from tests.crash.driver import ORDINARY, Driver
 from tests.crash.faults import DATABASE_AWAY, NO_ANSWER
 from tests.crash.installation import Installation, an_installation, wait_until
-from tests.crash.test_faults_under_load import (
-    ORDINARY,
-    SETTLED_AFTER,
-    SETTLED_BEFORE,
-    wait_for_more,
-    wait_until_whole,
-)
 
 DATABASE_FULL = "503 database_full"
 DISK_MEGABYTES = 512
 FULL_SECONDS = 8.0
+# Answers before and after.
+SETTLED_BEFORE, SETTLED_AFTER = 100, 100
 
 
 @contextmanager
@@ -83,29 +77,23 @@ def no_room(disk: Path) -> Iterator[None]:
 
 
 def test_a_full_disk_is_told_to_tills_and_loses_nothing(
-    installation: Installation, disk: Path, chance: random.Random
+    installation: Installation, disk: Path, make_driver: MakeDriver
 ) -> None:
-    with installation.app.app_context():
-        network = new_network(installation.app)
-        for store_code in "AB":
-            network.add_till(store_code)
-        driver = Driver(network, installation.port, chance.randrange(10**9))
-        driver.fund()
-        mark = installation.mark()
+    driver, mark = make_driver(), installation.mark()
 
-        with driver.running():
-            wait_for_more(driver, SETTLED_BEFORE)
-            with no_room(disk):
-                wait_until(lambda: told_of_it(driver), "tills are told")
-                time.sleep(FULL_SECONDS)
-            wait_until_whole(installation)
-            wait_for_more(driver, SETTLED_AFTER)
-        driver.deliver_the_rest()
+    with driver.running():
+        driver.wait_for_more(SETTLED_BEFORE)
+        with no_room(disk):
+            wait_until(lambda: was_told(driver), "tills are told")
+            time.sleep(FULL_SECONDS)
+        installation.wait_until_whole()
+        driver.wait_for_more(SETTLED_AFTER)
+    driver.deliver_the_rest()
 
-        assert find_losses(driver, installation) == []
-        assert driver.statuses.keys() - ORDINARY <= {DATABASE_FULL, DATABASE_AWAY, NO_ANSWER}
-        assert "No space left on device" in installation.said_since(mark)
+    assert find_losses(driver, installation) == []
+    assert driver.statuses.keys() - ORDINARY <= {DATABASE_FULL, DATABASE_AWAY, NO_ANSWER}, driver.statuses
+    assert "No space left on device" in installation.said_since(mark)
 
 
-def told_of_it(driver: Driver) -> bool:
+def was_told(driver: Driver) -> bool:
     return driver.statuses[DATABASE_FULL] + driver.statuses[DATABASE_AWAY] > 0
