@@ -49,3 +49,6 @@ BEGIN
         RETURN NEXT result;
     END LOOP;
 END $$;
+
+-- Of earlier releases. Here and not in a revision, so that it goes in the same transaction as its last caller.
+DROP FUNCTION IF EXISTS ledger.lock_wallets(uuid, jsonb);

@@ -1,14 +1,14 @@
 """Members found by their phone.
 
-Revision ID: 20261122_1740
+Revision ID: 20261122_1730
 """
 
 from alembic import op
 
 from migrations.online import create_index
 
-revision = "20261122_1740"
-down_revision = "20261122_1730"
+revision = "20261122_1730"
+down_revision = "20261122_1720"
 branch_labels = None
 depends_on = None
 
