@@ -10,6 +10,7 @@ from apiflask import APIFlask
 
 from tenants.foundation.config import Settings
 from tenants.foundation.lifetimes import children_of
+from tests.foundation.test_logs import cli
 from tests.observability.serving import Serving, free_port, serving, wait_until
 
 
@@ -33,6 +34,16 @@ def test_nothing_keeps_the_port_after_a_kill(app: APIFlask, settings: Settings, 
 
     with serving(settings, tmp_path, port=port) as following:
         assert following.is_ready()
+
+
+def test_without_redis_the_scheduler_says_so_in_one_line(settings: Settings) -> None:
+    done = cli(
+        "scheduler", DATABASE_URL=settings.database_url, REDIS_URL="redis://127.0.0.1:1/0", CLEARINGHOUSE_LOG="text"
+    )
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: Redis can't be reached: ")
 
 
 def test_a_port_in_use_is_told_in_one_line(app: APIFlask, settings: Settings, tmp_path: Path) -> None:
