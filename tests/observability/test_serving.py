@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 from apiflask import APIFlask
 
 from tenants.foundation.config import Settings
 from tenants.foundation.lifetimes import children_of
-from tests.conftest import ROOT
+from tests.foundation.test_logs import cli
 from tests.observability.serving import Serving, free_port, serving, wait_until
 
 
@@ -39,20 +36,13 @@ def test_nothing_keeps_the_port_after_a_kill(app: APIFlask, settings: Settings, 
         assert following.is_ready()
 
 
-def test_without_redis_the_scheduler_says_so_in_one_line(app: APIFlask, settings: Settings) -> None:
-    environment = {
-        **os.environ,
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": "redis://127.0.0.1:1/0",
-        "CLEARINGHOUSE_VAR": str(settings.var),
-        "CLEARINGHOUSE_LOG": "text",
-    }
-    command = [sys.executable, "-m", "cli", "scheduler"]
+def test_without_redis_the_scheduler_says_so_in_one_line(settings: Settings) -> None:
+    done = cli(
+        "scheduler", DATABASE_URL=settings.database_url, REDIS_URL="redis://127.0.0.1:1/0", CLEARINGHOUSE_LOG="text"
+    )
 
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-    assert ended.returncode == 1
-    [line] = ended.stderr.splitlines()
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
     assert line.startswith("error: Redis can't be reached: ")
 
 
