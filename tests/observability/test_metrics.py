@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from apiflask import APIFlask
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 from rq import Queue
@@ -22,6 +22,7 @@ from clearinghouse.webhooks.service import create_endpoint
 from settlement.exposure.service import set_cap
 from settlement.metrics.collecting import Installation
 from settlement.metrics.rules import months_to_close
+from settlement.metrics.server import CountsOfWorkers
 from tenants.foundation.config import Settings
 from tenants.foundation.queue import QUEUE_NAME
 from tests.conftest import NetworkForTests, Till
@@ -171,6 +172,12 @@ def test_metrics_survive_a_database_that_hangs(settings: Settings, silent_port: 
     found = found_by(replace(settings, database_url=HANGING.format(port=silent_port)))
 
     assert found("database_up") == 0
+
+
+def test_a_file_that_a_worker_is_just_making_fails_no_scrape(tmp_path: Path) -> None:
+    (tmp_path / "counter_1.db").touch()
+
+    assert list(CountsOfWorkers(CollectorRegistry(), tmp_path).collect()) == []
 
 
 def read(port: int) -> Samples:
