@@ -214,9 +214,10 @@ def test_workers_counts_are_added_up_at_an_address_apart(
     name = "clearinghouse_http_request_duration_seconds_count"
     key = (name, (("method", "GET"), ("route", "/v1/transfers"), ("status", "200")))
     wait_until(lambda: read(metrics_port).get(key) == 20)
+    # Two workers of eight each, whichever of them is up first; those of jobs come later than HTTP.
+    wait_until(lambda: read(metrics_port).get(("clearinghouse_database_pool_size", (("pool", "postings"),))) == 16)
+    wait_until(lambda: read(metrics_port)["clearinghouse_workers", (("queue", QUEUE_NAME),)] >= 1)
     samples = read(metrics_port)
-    assert samples["clearinghouse_database_pool_size", (("pool", "postings"),)] == 16
-    assert samples["clearinghouse_workers", (("queue", QUEUE_NAME),)] >= 1
     with pytest.raises(HTTPError) as refused:
         urlopen(f"http://127.0.0.1:{served.port}/metrics", timeout=30)
     refused.value.close()
