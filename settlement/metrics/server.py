@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
+import struct
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from settlement.metrics.collecting import Installation
 from tenants.foundation.config import Settings
+
+log = logging.getLogger(__name__)
+
+TRIES_MAX, TRY_AGAIN_SECONDS = 5, 0.1
 
 # Gauges of a process that has ended would be counted on.
 LIVE_FILE = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
@@ -23,12 +32,19 @@ class CountsOfWorkers(MultiProcessCollector):
         super().__init__(registry, str(folder))
         self.folder = folder
 
-    def collect(self) -> object:
+    def collect(self) -> Iterable[Metric]:
         for file in self.folder.iterdir():
             found = LIVE_FILE.fullmatch(file.name)
             if found and not Path(f"/proc/{found[1]}").exists():
                 mark_process_dead(int(found[1]), str(self.folder))
-        return super().collect()
+        for _ in range(TRIES_MAX):
+            try:
+                return list(super().collect())
+            except (OSError, ValueError, struct.error):
+                # A worker that has just been started is making its file, which is empty for a moment.
+                time.sleep(TRY_AGAIN_SECONDS)
+        log.warning("the counts of the HTTP workers could not be read; all else is told")
+        return []
 
 
 def counts_folder(settings: Settings, port: int) -> Path:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from apiflask import APIFlask
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 from rq import Queue
@@ -22,6 +22,7 @@ from clearinghouse.webhooks.service import create_endpoint
 from settlement.exposure.service import set_cap
 from settlement.metrics.collecting import Installation
 from settlement.metrics.rules import months_to_close
+from settlement.metrics.server import CountsOfWorkers
 from tenants.foundation.config import Settings
 from tenants.foundation.queue import QUEUE_NAME
 from tests.conftest import NetworkForTests, Till
@@ -173,6 +174,12 @@ def test_metrics_survive_a_database_that_hangs(settings: Settings, silent_port: 
     assert found("database_up") == 0
 
 
+def test_a_file_that_a_worker_is_just_making_fails_no_scrape(tmp_path: Path) -> None:
+    (tmp_path / "counter_1.db").touch()
+
+    assert list(CountsOfWorkers(CollectorRegistry(), tmp_path).collect()) == []
+
+
 def read(port: int) -> Samples:
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         text = answer.read().decode()
@@ -207,9 +214,10 @@ def test_workers_counts_are_added_up_at_an_address_apart(
     name = "clearinghouse_http_request_duration_seconds_count"
     key = (name, (("method", "GET"), ("route", "/v1/transfers"), ("status", "200")))
     wait_until(lambda: read(metrics_port).get(key) == 20)
+    # Two workers of eight each, whichever of them is up first; those of jobs come later than HTTP.
+    wait_until(lambda: read(metrics_port).get(("clearinghouse_database_pool_size", (("pool", "postings"),))) == 16)
+    wait_until(lambda: read(metrics_port)["clearinghouse_workers", (("queue", QUEUE_NAME),)] >= 1)
     samples = read(metrics_port)
-    assert samples["clearinghouse_database_pool_size", (("pool", "postings"),)] == 16
-    assert samples["clearinghouse_workers", (("queue", QUEUE_NAME),)] >= 1
     with pytest.raises(HTTPError) as refused:
         urlopen(f"http://127.0.0.1:{served.port}/metrics", timeout=30)
     refused.value.close()
