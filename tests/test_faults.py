@@ -9,6 +9,7 @@ from dataclasses import replace
 from threading import Event
 from uuid import uuid4
 
+import psycopg2
 import pytest
 from apiflask import APIFlask
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -17,6 +18,7 @@ from werkzeug.test import TestResponse
 from clearinghouse.app import create_app
 from clearinghouse.ledger.checks import check_ledger
 from clearinghouse.networks.setup import set_up_database
+from tenants.foundation.calls import connection_lost
 from tenants.foundation.config import Settings
 from tenants.foundation.database import db, normal_url
 from tests.conftest import NetworkForTests, Till
@@ -123,6 +125,25 @@ def test_without_a_database_a_till_is_told_to_try_again(settings: Settings) -> N
         assert app.test_client().get("/healthz").status_code == 200
         assert missing(app.test_client().get("/readyz")) == ["database_unavailable"]
         assert_unavailable(accrue(app, SOME_KEY), "database_unavailable")
+
+
+class Dropping:
+    """Stands in for the posting calls, with what psycopg2 says now and then when a server dies under a statement."""
+
+    def call(self, *arguments: object) -> None:
+        raise psycopg2.DatabaseError("server closed the connection unexpectedly")
+
+
+def test_a_connection_that_dies_under_a_statement_is_told_as_unavailable_whatever_kind_of_error_it_is(
+    settings: Settings, network: NetworkForTests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(settings) as app:
+        monkeypatch.setattr(app.extensions["ledger"], "calls", Dropping())
+
+        answer = accrue(app, network.tills["A"].key, network.add_card())
+
+    assert_unavailable(answer, "database_unavailable")
+    assert connection_lost(psycopg2.DatabaseError("server closed the connection unexpectedly"))
 
 
 @contextmanager

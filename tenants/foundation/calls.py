@@ -62,9 +62,14 @@ def connection_lost(error: psycopg2.Error) -> bool:
     No SQLSTATE; class 08 (connection exception); 57P (shutdown or crash); or 0A000: a release has changed what a
     prepared statement gives.
     """
-    if isinstance(error, psycopg2.InterfaceError | psycopg2.errors.FeatureNotSupported):
+    if isinstance(error, psycopg2.InterfaceError | psycopg2.errors.FeatureNotSupported) or died_midway(error):
         return True
     return isinstance(error, psycopg2.OperationalError) and (error.pgcode or "08").startswith(("08", "57P"))
+
+
+def died_midway(error: BaseException | None) -> bool:
+    """Whether a server was killed under a statement: psycopg2 then gives, now and then, an error of no special kind."""
+    return type(error) is psycopg2.DatabaseError and error.pgcode is None
 
 
 def calls() -> Calls:

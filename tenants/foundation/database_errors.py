@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg2
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from tenants.foundation.calls import died_midway
 from tenants.foundation.database import APPLICATION_ROLE
 from tenants.foundation.errors import ClearinghouseError, Conflict, InvalidInput, Unavailable
 
@@ -43,7 +44,7 @@ def explain_database_error(error: BaseException) -> ClearinghouseError | None:
         return Unavailable(
             "The database's disk is full; nothing was written, try the same again.", code="database_full"
         )
-    if isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
+    if isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError) or died_midway(cause):
         return Unavailable("The database can't be reached; try the same again.", code="database_unavailable")
     return None
 

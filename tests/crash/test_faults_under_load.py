@@ -40,7 +40,7 @@ def test_nothing_is_lost_or_doubled_when(
         driver.wait_for_more(SETTLED_AFTER)
     driver.deliver_the_rest()
 
-    assert find_losses(driver, installation) == []
+    assert find_losses(driver, installation) == [], installation.said_since(mark)[-5000:]
     seen = driver.statuses.keys() - ORDINARY
     assert seen == set(fault.seen), (driver.statuses, driver.who_saw(seen - set(fault.seen)))
     assert re.search(fault.log, installation.said_since(mark)), installation.said_since(mark)[-3000:]
