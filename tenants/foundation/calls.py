@@ -68,7 +68,7 @@ def connection_lost(error: psycopg2.Error) -> bool:
 
 
 def died_midway(error: BaseException | None) -> bool:
-    """Whether a server was killed under a statement: psycopg2 then gives, at times, an error of no special kind."""
+    """Whether a server was killed under a statement: now and then psycopg2 has no special kind of error for that."""
     return type(error) is psycopg2.DatabaseError and error.pgcode is None
 
 
