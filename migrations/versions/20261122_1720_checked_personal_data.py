@@ -10,23 +10,20 @@ down_revision = "20261122_1710"
 branch_labels = None
 depends_on = None
 
-CONSTRAINTS = {
-    "tenants.members": ("members_phone_check", "members_erased_check"),
-    "tenants.staff": ("staff_name_given_check",),
-    "tenants.bank_accounts": (
-        "bank_accounts_holder_given_check",
-        "bank_accounts_number_check",
-        "bank_accounts_creditor_check",
-        "bank_accounts_mandate_check",
-    ),
-    "settlement.payment_files": ("payment_files_content_given_check",),
-}
+VALIDATE = """
+ALTER TABLE tenants.members VALIDATE CONSTRAINT members_phone_check, VALIDATE CONSTRAINT members_erased_check;
+ALTER TABLE tenants.staff VALIDATE CONSTRAINT staff_name_given_check;
+ALTER TABLE tenants.bank_accounts
+    VALIDATE CONSTRAINT bank_accounts_holder_given_check,
+    VALIDATE CONSTRAINT bank_accounts_number_check,
+    VALIDATE CONSTRAINT bank_accounts_creditor_check,
+    VALIDATE CONSTRAINT bank_accounts_mandate_check;
+ALTER TABLE settlement.payment_files VALIDATE CONSTRAINT payment_files_content_given_check;
+"""
 
 
 def upgrade() -> None:
-    for table, constraints in CONSTRAINTS.items():
-        for constraint in constraints:
-            op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}")
+    op.execute(VALIDATE)
 
 
 def downgrade() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import re
 import shutil
 import struct
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +21,8 @@ from settlement.metrics.collecting import Installation
 from tenants.foundation.config import Settings
 
 log = logging.getLogger(__name__)
+
+MEMORY = Path("/dev/shm")  # nosec B108: mkdtemp makes a folder there that nobody else can enter
 
 TRIES_MAX, TRY_AGAIN_SECONDS = 5, 0.1
 
@@ -48,11 +53,22 @@ class CountsOfWorkers(MultiProcessCollector):
 
 
 def counts_folder(settings: Settings, port: int) -> Path:
-    """Of the `serve` with this port for metrics, empty."""
-    folder = settings.var / "metrics" / str(port)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+    """Of the `serve` with this port for metrics, empty.
+
+    In memory where that can be: counts are mapped files, and a process that writes to one when the disk is full is
+    killed by the kernel.
+    """
+    if not os.access(MEMORY, os.W_OK):
+        folder = settings.var / "metrics" / str(port)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+    prefix = f"clearinghouse-metrics-{port}-"
+    for left in MEMORY.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def serve_metrics(settings: Settings, host: str, port: int, folder: Path) -> None:

@@ -168,7 +168,7 @@ class Installation:
         return [pid for pid in children_of(self.parent) if re.search(pattern, command_line(pid))]
 
     def http_server(self) -> list[int]:
-        return self.child("-m granian")
+        return self.child("-m settlement.serving.http_server")
 
     def http_workers(self) -> list[int]:
         found = [child for server in self.http_server() for child in children_of(server)]
@@ -179,7 +179,7 @@ class Installation:
         living = {*self.http_server(), *(child for server in self.http_server() for child in children_of(server))}
         everybody = (int(entry.name) for entry in Path("/proc").glob("[0-9]*"))
         return [pid for pid in everybody if pid not in living and f"--port {self.port} " in command_line(pid) + " "
-                and "granian" in command_line(pid)]  # fmt: skip
+                and "http_server" in command_line(pid)]  # fmt: skip
 
     def job_worker(self) -> list[int]:
         return self.child("-m cli worker $")

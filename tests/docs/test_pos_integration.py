@@ -31,6 +31,7 @@ WRITTEN_TIME_ZONE = "Europe/Berlin"
 MODULES_ELSEWHERE = (
     *(
         "clearinghouse/audit",
+        "clearinghouse/backups",
         "tenants/audit",
         "clearinghouse/expiry",
         "clearinghouse/health",
