@@ -111,6 +111,8 @@ def count_request(principal: Principal) -> None:
         return response
 
     if left == REFUSED:
+        # The server closes a line on which it has left something unread.
+        request.get_data(cache=False)
         raise TooManyRequests(
             f"Too many requests: this key may send {limit.quota // limit.window_seconds} a second; nothing was done. "
             "Send the same request again after the seconds in Retry-After."
