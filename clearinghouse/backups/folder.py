@@ -114,7 +114,8 @@ class BackupFolder:
         kept = self.bases()
         if kept:
             for name in files_to_drop(os.listdir(self.wal), kept[0].first_segment):
-                (self.wal / name).unlink()
+                # What PostgreSQL was just copying has another name by now.
+                (self.wal / name).unlink(missing_ok=True)
         return dropped
 
     @contextmanager
