@@ -54,7 +54,7 @@ def test_segments_follow_each_other_without_a_gap(segment: str, following: str) 
 
 @pytest.mark.parametrize(
     ("hour", "minute", "chosen"),
-    [(7, 59, None), (8, 0, "20261122T080000Z"), (11, 59, "20261122T100000Z"), (23, 0, "20261122T120000Z")],
+    [(7, 59, None), (8, 0, "20261122T080000000Z"), (11, 59, "20261122T100000000Z"), (23, 0, "20261122T120000000Z")],
 )
 def test_a_moment_is_restored_from_the_newest_backup_finished_by_then(
     hour: int, minute: int, chosen: str | None
@@ -67,7 +67,7 @@ def test_a_moment_is_restored_from_the_newest_backup_finished_by_then(
 def test_all_there_is_is_restored_from_the_newest_backup() -> None:
     found = choose_base(BASES, None)
 
-    assert found is not None and found.name == "20261122T120000Z"
+    assert found is not None and found.name == "20261122T120000000Z"
 
 
 @pytest.mark.parametrize(("keep", "dropped"), [(1, [10, 8]), (2, [8]), (3, []), (9, [])])
