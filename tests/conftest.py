@@ -95,6 +95,11 @@ def a_database(server_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def app(settings: Settings) -> APIFlask:
+    return set_up_app(settings)
+
+
+def set_up_app(settings: Settings) -> APIFlask:
+    """On an empty database; each of its answers is compared with the document."""
     app = create_app(settings, BLUEPRINTS)
     with app.app_context():
         set_up_database()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,12 +24,25 @@ from tenants.data_keys.service import (
     retire_data_key,
     use_data_key,
 )
+from tenants.foundation.config import Settings
 from tenants.foundation.encryption import VARIABLE, Keyring, new_key_text, read_field
 from tenants.foundation.errors import Conflict, NotFound
 from tenants.members.identity import identity_of
 from tenants.members.service import create_member, find_member
 from tenants.staff.service import create_staff, find_staff
-from tests.conftest import NetworkForTests
+from tests.conftest import NetworkForTests, a_database, set_up_app
+
+
+@pytest.fixture(scope="module")
+def settings(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """With a database of its own: keys are an installation's, and rows of other tests may be under other keys."""
+    with a_database(settings.database_url) as url:
+        yield replace(settings, database_url=url, var=tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="module")
+def app(settings: Settings) -> APIFlask:
+    return set_up_app(settings)
 
 
 @pytest.fixture
