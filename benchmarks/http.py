@@ -23,6 +23,7 @@ from benchmarks.posting import ACCRUALS, REDEMPTIONS
 from benchmarks.world import FILES, VAR, Network, pick
 from settlement.serving.commands import serve
 from settlement.serving.processes import http_command
+from tenants.foundation.lifetimes import children_of
 
 # Of the server, with its line for each request, as in earnest.
 LOG = FILES / "http.log"
@@ -198,11 +199,6 @@ def measure_batch(server: HttpServer, network: Network, size: int, seconds: int)
 
 def memory_of_workers(server: HttpServer) -> list[WorkerMemory]:
     return [memory_of(pid) for pid in children_of(server.process.pid) if is_worker(pid)]
-
-
-def children_of(parent: int) -> list[int]:
-    found = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-    return [int(pid) for pid in found.split()]
 
 
 def is_worker(pid: int) -> bool:

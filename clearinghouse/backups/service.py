@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from flask import current_app
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, text
 
 from clearinghouse.backups.folder import BackupFolder, Owner, disk_bytes, endings_of
 from clearinghouse.backups.rules import MARK, Base, name_of_base, segment_of
 from tenants.foundation import embedded
 from tenants.foundation.config import postgres_is_embedded
+from tenants.foundation.database import owner_connection
 from tenants.foundation.embedded import Postgres
 from tenants.foundation.errors import Conflict, IntegrityFailure, NotFound, Unavailable
 
@@ -47,7 +46,8 @@ def back_up(to: Path | None, keep: int) -> tuple[Base, list[Base]]:
     """
     server = embedded_server(current_app.config["SETTINGS"].var)
     path = to.absolute() if to else chosen_folder(server)
-    with superuser() as connection:
+    # The application's own role may not make backups.
+    with owner_connection(isolation_level="AUTOCOMMIT") as connection:
         check_archive_mode(connection, server)
         check_room(path, database_bytes(connection))
         folder, owner = BackupFolder(path), owner_of(connection)
@@ -72,17 +72,6 @@ def embedded_server(var: Path) -> Postgres:
             code="backup_not_embedded",
         )
     return embedded.find_postgres(var)
-
-
-@contextmanager
-def superuser() -> Iterator[Connection]:
-    """An autocommit connection; the application's own role may not make backups."""
-    engine = create_engine(current_app.config["OWNER_DATABASE_URL"], isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
 
 
 def chosen_folder(server: Postgres) -> Path:

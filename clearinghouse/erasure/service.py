@@ -14,7 +14,7 @@ from clearinghouse.erasure import queries
 from clearinghouse.erasure.rules import RETENTION, check_points, check_reason, retained_since
 from clearinghouse.erasure.tables import Erasure
 from clearinghouse.ledger.queries import balance_of
-from clearinghouse.ledger.service import PostingResult, expiry, result_of, transfer_columns
+from clearinghouse.ledger.service import RESULT, PostingResult, expiry, result_of, stop_postings
 from clearinghouse.ledger.tables import Wallet
 from clearinghouse.webhooks.rules import MEMBER_ERASED
 from clearinghouse.webhooks.service import emit
@@ -29,12 +29,7 @@ from tenants.networks.service import get_network
 from tenants.payment_tokens.service import unbind_all
 from tenants.verification.service import forget_members
 
-# Waits for the postings under way, and lets none begin until the unit ends: a till that has just looked its card up
-# would give points to nobody.
-STOP_POSTINGS = text("SELECT pg_advisory_xact_lock(ledger.cut_off_key(:tenant))")
-POST = text(
-    f"SELECT outcome, code, detail, card, {transfer_columns()} FROM ledger.post(:tenant, CAST(:events AS jsonb))"
-)
+POST = text(f"SELECT {RESULT} FROM ledger.post(:tenant, CAST(:events AS jsonb))")
 
 # Who erases members by the network's rule.
 SCHEDULER = "retention"
@@ -57,7 +52,7 @@ def erase_member(
     """
     check_reason(reason)
     with unit_of_work(tenant_id) as session:
-        session.execute(STOP_POSTINGS, {"tenant": tenant_id})
+        stop_postings(session, tenant_id)
         earlier = certificate_of(session, tenant_id, member_id)
         if earlier is not None:
             return Erased(earlier, True)
@@ -75,7 +70,7 @@ def certificate_of(session: Unit, tenant_id: UUID, member_id: UUID) -> Erasure |
 def erase(
     session: Unit, tenant_id: UUID, member_id: UUID, reason: str, erased_by: str, forfeit_points: bool
 ) -> Erasure:
-    """To be called with postings stopped."""
+    """To be called with postings stopped: a till that has just looked its card up would give points to nobody."""
     members = queries.members_as_one(session, member_id)
     check_not_merged(members, member_id)
     now = clock.now()
@@ -199,7 +194,7 @@ def erase_inactive(tenant_id: UUID, on_progress: Callable[[int], None] = lambda 
 def erase_if_inactive(tenant_id: UUID, member_id: UUID) -> bool:
     """Unless the member, or the network's rule, has changed since the list was made."""
     with unit_of_work(tenant_id) as session:
-        session.execute(STOP_POSTINGS, {"tenant": tenant_id})
+        stop_postings(session, tenant_id)
         since = retained_since_now(tenant_id)
         before = UUID(int=member_id.int - 1)
         if since is None or queries.members_without_activity(session, since, before, 1) != [member_id]:

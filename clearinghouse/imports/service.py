@@ -40,6 +40,7 @@ from clearinghouse.ledger.service import (
     PostingResult,
     common_fields,
     ledger,
+    stop_postings,
 )
 from clearinghouse.pos.events import purchase_accrual, purchase_redemption
 from clearinghouse.pos.refusals import refusal
@@ -164,12 +165,11 @@ def only_import(tenant_id: UUID) -> Iterator[None]:
     a call that a killed import has left behind in the database still commits.
     """
     take = text("SELECT pg_try_advisory_xact_lock(hashtextextended('import of ' || :tenant, 0))")
-    wait_for_postings = text("SELECT pg_advisory_xact_lock(ledger.cut_off_key(:tenant))")
     with db.engine.begin() as holder:
         if not holder.scalar(take, {"tenant": str(tenant_id)}):
             raise Conflict("Another import of this network is running; wait for its end.", code="import_running")
         with db.engine.begin() as connection:
-            connection.execute(wait_for_postings, {"tenant": tenant_id})
+            stop_postings(connection, tenant_id)
         yield
 
 

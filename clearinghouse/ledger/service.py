@@ -17,13 +17,13 @@ from uuid import UUID
 import orjson
 import psycopg2
 from flask import current_app
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from clearinghouse.ledger.tables import Transfer
 from tenants.foundation import clock, ids
 from tenants.foundation.afterwards import afterwards
 from tenants.foundation.calls import Calls, Statement
-from tenants.foundation.database import db
+from tenants.foundation.database import Unit, db
 from tenants.foundation.metrics import count_events
 from tenants.foundation.months import add_months, month_of
 
@@ -78,15 +78,12 @@ class PostingResult(NamedTuple):
     card: str | None = None
 
 
-def transfer_columns() -> str:
-    """Those of a `ledger.posting_result`, in the order of `TransferRecord`."""
-    return ", ".join(f"(transfer).{column}" for column in TransferRecord._fields)
-
-
+# The columns of a `ledger.posting_result`, as `result_of` reads them.
+RESULT = "outcome, code, detail, card, " + ", ".join(f"(transfer).{column}" for column in TransferRecord._fields)
 POST = Statement(
     "post",
     "uuid, jsonb",
-    f"SELECT outcome, code, detail, card, {transfer_columns()} FROM ledger.post($1, $2)",
+    f"SELECT {RESULT} FROM ledger.post($1, $2)",
 )
 ENSURE_PARTITIONS = Statement("ensure_partitions", "date, date", "SELECT ledger.ensure_partitions($1, $2)")
 REFRESH_STATISTICS = Statement("refresh_statistics", "integer", "SELECT ledger.refresh_statistics($1)")
@@ -327,6 +324,11 @@ def ledger() -> Ledger:
     """The ledger of the running application."""
     found: Ledger = current_app.extensions["ledger"]
     return found
+
+
+def stop_postings(session: Unit | Connection, tenant_id: UUID) -> None:
+    """Waits for the network's postings under way, and lets none begin until the transaction ends."""
+    session.execute(text("SELECT pg_advisory_xact_lock(ledger.cut_off_key(:tenant))"), {"tenant": tenant_id})
 
 
 def open_books(tenant_id: UUID, first_month: date) -> None:

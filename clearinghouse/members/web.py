@@ -25,12 +25,6 @@ members = APIBlueprint("members", __name__, url_prefix="/v1", tag="Directory")
 SEARCHES = Limit(200, 3600)
 
 
-@members.after_request
-def forbid_keeping(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
 @members.post("/member-search")
 @authenticated(TERMINAL, HQ, STAFF, scope={TERMINAL: REGISTER, HQ: (READ, DIRECTORY), STAFF: READ})
 @body(SearchSchema, phone="phone")

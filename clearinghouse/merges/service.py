@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from clearinghouse.ledger.service import POSTED, PostingResult, result_of, transfer_columns
+from clearinghouse.ledger.service import POSTED, RESULT, PostingResult, result_of
 from clearinghouse.pos.refusals import refusal
 from tenants.foundation import clock, ids
 from tenants.foundation.database import Unit, unit_of_work
@@ -15,10 +15,7 @@ from tenants.members.service import MERGED, check_not_erased, record_change
 from tenants.members.tables import Member
 from tenants.networks.service import get_network
 
-MERGE = text(
-    f"SELECT outcome, code, detail, card, {transfer_columns()} "
-    "FROM ledger.merge_members(:tenant, :merged, :kept, :out_id, :in_id, :at, :on_date)"
-)
+MERGE = text(f"SELECT {RESULT} FROM ledger.merge_members(:tenant, :merged, :kept, :out_id, :in_id, :at, :on_date)")
 
 
 def merge_members(

@@ -9,9 +9,7 @@ from datetime import date
 from sqlalchemy import text
 
 from clearinghouse.ledger.queries import first_open_month
-from tenants.foundation import clock
 from tenants.foundation.database import db, unit_of_work
-from tenants.foundation.months import add_months, month_of
 from tenants.networks.service import list_networks
 
 PARTITIONS = text("""
@@ -39,15 +37,6 @@ def list_partitions() -> list[Partition]:
         for row in db.session.execute(PARTITIONS).all()
         for month in [month_of_partition(row.name)]
     ]
-
-
-def months_ahead() -> int:
-    """Whole months after this one that have their partition, without a gap."""
-    there = {partition.month for partition in list_partitions()}
-    this_month, ahead = month_of(clock.now().date()), 0
-    while add_months(this_month, ahead + 1) in there:
-        ahead += 1
-    return ahead
 
 
 def first_open_months() -> Counter[date]:

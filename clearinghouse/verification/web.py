@@ -39,12 +39,6 @@ verification = APIBlueprint("verification", __name__, url_prefix="/v1", tag="Ver
 SVG = "image/svg+xml"
 
 
-@verification.after_request
-def forbid_keeping(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
 @verification.get("/members/<member_id>/wallet")
 @authenticated(HQ, scope=DIRECTORY)
 @verification.output(WalletSchema)

@@ -22,7 +22,7 @@ from tenants.foundation.config import Settings
 
 log = logging.getLogger(__name__)
 
-MEMORY = Path("/dev/shm")  # nosec B108: mkdtemp makes a folder there that nobody else can enter
+MEMORY = Path("/dev/shm")  # nosec B108 # mkdtemp makes a folder there that nobody else can enter
 
 TRIES_MAX, TRY_AGAIN_SECONDS = 5, 0.1
 

@@ -13,12 +13,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from clearinghouse.dayclose.queries import open_differences
 from clearinghouse.expiry.service import expire_points
 from clearinghouse.ledger.queries import first_open_month
-from clearinghouse.ledger.service import ensure_partitions_ahead
+from clearinghouse.ledger.service import ensure_partitions_ahead, stop_postings
 from clearinghouse.ledger.tables import Books
 from clearinghouse.webhooks.rules import WINDOW_CLOSED
 from clearinghouse.webhooks.service import emit
@@ -121,7 +121,7 @@ def check_turn(tenant_id: UUID, month: date) -> None:
 def cut_off(tenant_id: UUID, month: date, closed_by: str) -> None:
     """From here on every posting joins a later month. Waits for the postings under way, and they for it."""
     with unit_of_work(tenant_id) as session:
-        session.execute(text("SELECT pg_advisory_xact_lock(ledger.cut_off_key(:tenant))"), {"tenant": tenant_id})
+        stop_postings(session, tenant_id)
         if first_open_month(session) != month:
             raise Conflict(f"{show_month(month)} is being closed by somebody else.", code="window_closed")
         window_id = ids.new_id()

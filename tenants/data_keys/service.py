@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from flask import current_app
 from sqlalchemy import (
     Column,
     Connection,
@@ -23,7 +21,6 @@ from sqlalchemy import (
     and_,
     cast,
     column,
-    create_engine,
     func,
     or_,
     select,
@@ -33,7 +30,7 @@ from sqlalchemy import (
     values,
 )
 
-from tenants.foundation.database import db, normal_url
+from tenants.foundation.database import db, owner_connection
 from tenants.foundation.encryption import (
     KEY_ID_BYTES,
     SUFFIX,
@@ -81,17 +78,6 @@ def fields_of(table: Table) -> list[str]:
     return [each.key.removesuffix(SUFFIX) for each in table.columns if each.key.endswith(SUFFIX)]
 
 
-@contextmanager
-def as_owner() -> Iterator[Connection]:
-    """Past row-level security, so every statement here names its network."""
-    engine = create_engine(normal_url(current_app.config["OWNER_DATABASE_URL"]))
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
 def list_data_keys() -> list[KeyUse]:
     """In the order of the keyring, then those that are missing there."""
     counted = count_values()
@@ -104,7 +90,7 @@ def list_data_keys() -> list[KeyUse]:
 def count_values() -> dict[str, int]:
     """By the id of their key."""
     counted: dict[str, int] = {}
-    with as_owner() as connection:
+    with owner_connection() as connection:
         for table in encrypted_tables():
             for field in fields_of(table):
                 sealed = table.columns[field + SUFFIX]
@@ -117,7 +103,7 @@ def count_values() -> dict[str, int]:
 
 def count_plain() -> int:
     """Rows with a value that the release before has left plain."""
-    with as_owner() as connection:
+    with owner_connection() as connection:
         return sum(
             connection.scalar(select(func.count()).select_from(table).where(is_plain(table))) or 0
             for table in encrypted_tables()
@@ -204,7 +190,7 @@ def encrypt_rows(on_progress: Callable[[Progress], None] = lambda progress: None
     altered stays as it is, and is logged. Raises `Unavailable` for a key that is missing.
     """
     done = 0
-    with as_owner() as connection:
+    with owner_connection() as connection:
         for table in encrypted_tables():
             for rows in batches_of(connection, table):
                 done += rows

@@ -91,7 +91,7 @@ def load_settings() -> Settings:
     database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     if not (database_url and redis_url):
         with undisturbed():
-            servers = embedded.start(var, postgres=not database_url, redis=not redis_url, say=say_on_console)
+            servers = embedded.start(var, **embedded_servers(), say=say_on_console)
         database_url = database_url or servers.database_url
         redis_url = redis_url or servers.redis_url
     assert database_url and redis_url

@@ -13,9 +13,10 @@ from uuid import UUID
 
 import orjson
 import psycopg2.extras
+from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
-from sqlalchemy import Engine, MetaData, create_engine, event, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.scoping import scoped_session
@@ -66,6 +67,18 @@ def connect_arguments(*settings: str) -> dict[str, str]:
         "options": " ".join(f"-c {option}" for option in options),
         "application_name": "clearinghouse",
     }
+
+
+@contextmanager
+def owner_connection(**options: Any) -> Iterator[Connection]:
+    """As the database's owner, past row-level security, so every statement names its network; `options` as of
+    `create_engine`."""
+    engine = create_engine(normal_url(current_app.config["OWNER_DATABASE_URL"]), **options)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def autocommit_engine(url: str, pool_size: int = 8) -> Engine:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from tenants.foundation.lifetimes import children_of
 from tests.crash.driver import Driver
-from tests.crash.installation import Installation, children_of, is_running, kill, wait_until
+from tests.crash.installation import Installation, is_running, kill, wait_until
 from tests.crash.proxy import CuttingProxy
 
 # How long something is broken that does not break at once.

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,8 +25,10 @@ from settlement.blueprints import BLUEPRINTS
 from tenants.foundation import embedded
 from tenants.foundation.config import Settings
 from tenants.foundation.database import db
+from tenants.foundation.lifetimes import children_of
 from tenants.foundation.secret_key import load_secret_key
 from tests.conftest import ROOT
+from tests.observability.serving import free_port
 
 # What comes back by itself does so within this time, also on a machine that has much else to do.
 RECOVERY_SECONDS_MAX = 300
@@ -54,25 +55,11 @@ def is_running(pid: int) -> bool:
     return status.exists() and "State:\tZ" not in status.read_text()
 
 
-def children_of(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-
-
 def command_line(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except OSError:
         return ""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Installation:

@@ -17,10 +17,11 @@ from settlement.checks.service import check_settlement
 from settlement.reports.jobs import enqueue_documents
 from settlement.statements.service import load_settlement, render_statements, statement_path
 from settlement.windows.jobs import close_due_months
+from tenants.foundation.lifetimes import children_of
 from tenants.foundation.queue import job_queue
 from tests.conftest import NetworkForTests
 from tests.crash.conftest import TORTURE_MINUTES, only_torture
-from tests.crash.installation import Installation, children_of, kill, wait_until
+from tests.crash.installation import Installation, kill, wait_until
 from tests.crash.twins import JANUARY, STORES, Twins, ask, january, lots, make_twins, transfers
 
 # How often work is killed before it may come to its end.

@@ -10,13 +10,22 @@ from click.testing import Result
 from sqlalchemy import Engine, text
 
 from clearinghouse.ledger.checks import check_ledger
-from clearinghouse.partitions.service import months_ahead
+from clearinghouse.partitions.service import list_partitions
 from settlement.serving.jobs import PERIODIC, make_partitions
 from tenants.foundation import clock
-from tenants.foundation.months import month_of
+from tenants.foundation.months import add_months, month_of
 from tests.conftest import NetworkForTests, Till
 
 # Every test here takes partitions away that others would miss: they are put back before it ends.
+
+
+def months_ahead() -> int:
+    """Whole months after this one that have their partition, without a gap."""
+    there = {partition.month for partition in list_partitions()}
+    this_month, ahead = month_of(clock.now().date()), 0
+    while add_months(this_month, ahead + 1) in there:
+        ahead += 1
+    return ahead
 
 
 def drop_partition(owner: Engine, month: date) -> bool:

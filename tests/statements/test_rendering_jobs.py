@@ -23,6 +23,7 @@ from settlement.statements import jobs
 from settlement.statements.documents import SettlementDocument
 from settlement.statements.service import load_settlement, render_statements, statement_path
 from tenants.foundation.config import Settings
+from tenants.foundation.lifetimes import children_of
 from tenants.foundation.queue import job_queue
 from tenants.stores.service import create_stores
 from tests.conftest import ROOT, NetworkForTests
@@ -68,10 +69,6 @@ def a_worker(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         worker.kill()
         worker.wait()
-
-
-def children_of(process: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def kill_in_the_middle(worker: subprocess.Popen[bytes], document: SettlementDocument) -> int:
