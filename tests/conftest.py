@@ -18,6 +18,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID, uuid4
 
 import pytest
@@ -69,13 +70,13 @@ def settings() -> Iterator[Settings]:
         database_url, redis_url = database_url or servers.database_url, redis_url or servers.redis_url
     assert database_url and redis_url
     with a_database(database_url) as own_url:
-        own = (own_url, own_redis(redis_url), var / WORKER)
+        own = (own_url, own_redis(redis_url, int(WORKER.removeprefix("gw") or 0)), var / WORKER)
         yield Settings(*own, b"only for tests, thirty-two bytes", rate_limit=False)
 
 
-def own_redis(url: str) -> str:
-    number = WORKER.removeprefix("gw")
-    return f"{url}{'&' if '?' in url else '?'}db={number}" if number else url
+def own_redis(url: str, number: int) -> str:
+    server, _, query = url.partition("?")
+    return f"{server}?{urlencode({**dict(parse_qsl(query)), 'db': number})}"
 
 
 @contextmanager
