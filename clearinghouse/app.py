@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from apiflask import APIBlueprint, APIFlask
 from flask_migrate import Migrate
@@ -36,6 +37,7 @@ from tenants.foundation.requests import register_requests
 from tenants.foundation.security_headers import SecurityHeaders
 from tenants.foundation.web import (
     BODY_BYTES_MAX,
+    WholeResponse,
     refuse_payment_cards_outside_the_body,
     register_error_handlers,
 )
@@ -58,8 +60,16 @@ RFC 9457 problem documents: act on `code`. Every answer has an `X-Request-Id`: y
 letters, digits, dots, dashes and underscores."""
 
 
+class Application(APIFlask):
+    response_class = WholeResponse
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As it is: Flask would look seven times a request whether something is asynchronous, which nothing is."""
+        return func
+
+
 def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> APIFlask:
-    app = APIFlask(
+    app = Application(
         "clearinghouse", title="Points clearinghouse", version="1", docs_path=None, spec_plugins=[OptionalFields()]
     )
     app.config.update(

@@ -74,8 +74,8 @@ def count_batch_refusal(code: str) -> None:
     batch_refusals.labels(code).inc()
 
 
-def count_uncounted() -> None:
-    uncounted.inc()
+def count_uncounted(requests: int) -> None:
+    uncounted.inc(requests)
 
 
 def watch_pools(pools: Mapping[str, Engine]) -> None:

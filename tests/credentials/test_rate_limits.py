@@ -1,4 +1,4 @@
-"""A key may send so many requests and not one more; without Redis, as many as it likes. Refused ones do nothing."""
+"""A key may send so many requests and few more; without Redis, as many as it likes. Refused ones do nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tenants.credentials.rules import BURST_SECONDS, RATE_MAX, RATES, limit_of
 from tenants.foundation import ids, rate_limits
 from tenants.foundation.config import Settings, load_settings
 from tenants.foundation.errors import InvalidInput
-from tenants.foundation.rate_limits import MICROSECONDS, REFUSED, Limit, RateLimiter
+from tenants.foundation.rate_limits import MICROSECONDS, REFUSED, UNTOLD_SHARE, Limit, RateLimiter
 from tests.conftest import NetworkForTests, Till
 from tests.test_faults import NO_REDIS, running
 
@@ -113,8 +113,66 @@ def test_a_clock_that_was_set_back_locks_nobody_out(limiter: RateLimiter, redis:
     assert limiter.take(bucket, SLOW) == 9
 
 
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """What is noted to be done afterwards, for the test to do."""
+    noted: list[Callable[[], None]] = []
+    monkeypatch.setattr(rate_limits, "afterwards", noted.append)
+    return noted
+
+
+def test_a_known_key_does_not_wait_for_redis_which_is_told_of_all_its_requests_at_once(
+    limiter: RateLimiter, redis: Redis, later: list[Callable[[], None]]
+) -> None:
+    bucket, limit = uuid4().hex, Limit(100, 100 * 60)
+    assert limiter.take(bucket, limit) == 99
+    busy_until = int(redis.get(name_of(bucket)))
+
+    assert [limiter.take(bucket, limit) for _ in range(2)] == [98, 97]
+    assert int(redis.get(name_of(bucket))) == busy_until
+    [tell] = later
+    tell()
+
+    assert int(redis.get(name_of(bucket))) == busy_until + 2 * limit.interval_microseconds
+    assert limiter.take(bucket, limit) == 96
+
+
+def test_a_caller_that_goes_from_worker_to_worker_gets_a_fiftieth_more_from_each(
+    settings: Settings, patient: None, later: list[Callable[[], None]]
+) -> None:
+    bucket, limit = uuid4().hex, Limit(100, 100 * 60)
+    workers = [RateLimiter(settings.redis_url) for _ in range(4)]
+    for worker in workers:
+        worker.take(bucket, limit)
+
+    taken = [worker.take(bucket, limit) for worker in workers for _ in range(150)]
+
+    passed = 4 + len(taken) - taken.count(REFUSED)
+    assert 100 <= passed <= 100 + 3 * 2
+
+
+def test_what_redis_has_not_been_told_when_it_goes_away_fails_nothing(
+    settings: Settings, redis: Redis, later: list[Callable[[], None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    bucket, limit, limiter = uuid4().hex, Limit(100, 100 * 60), RateLimiter(settings.redis_url)
+    limiter.take(bucket, limit)
+    assert limiter.take(bucket, limit) == 98
+
+    redis.client_pause(60_000, all=False)
+    try:
+        later.pop()()
+        left = limiter.take(bucket, limit)
+    finally:
+        redis.client_unpause()
+
+    assert left == 97
+    assert len(outages(caplog)) == 1
+
+
 def test_many_threads_get_the_quota_between_them(limiter: RateLimiter) -> None:
-    bucket, limit, barrier = uuid4().hex, Limit(50, 3600), Barrier(8)
+    # Of a larger quota a fiftieth passes before it is counted.
+    quota = UNTOLD_SHARE - 1
+    bucket, limit, barrier = uuid4().hex, Limit(quota, 3600), Barrier(8)
 
     def take_many(_: int) -> list[int | None]:
         barrier.wait()
@@ -123,8 +181,8 @@ def test_many_threads_get_the_quota_between_them(limiter: RateLimiter) -> None:
     with ThreadPoolExecutor(8) as pool:
         taken = [left for lefts in pool.map(take_many, range(8)) for left in lefts]
 
-    assert sorted(left for left in taken if left != REFUSED) == list(range(50))
-    assert taken.count(REFUSED) == 150
+    assert sorted(left for left in taken if left != REFUSED) == list(range(quota))
+    assert taken.count(REFUSED) == len(taken) - quota
 
 
 def test_twice_the_burst_from_two_workers_at_once_lets_one_burst_through(
