@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from apiflask import APIBlueprint, APIFlask
-from flask_migrate import Migrate
 
 from clearinghouse.audit.web import audit
 from clearinghouse.bank_accounts.web import bank_accounts
@@ -95,7 +94,6 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     )
     app.spec_processor(partial(complete_document, app))
     db.init_app(app)
-    Migrate(app, db)
     calls = Calls(autocommit_engine(settings.database_url))
     app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={}, refusals_entered={})
     app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None

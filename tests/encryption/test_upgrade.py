@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 from apiflask import APIFlask
-from flask_migrate import downgrade, upgrade
+from flask_migrate import downgrade
 from sqlalchemy import create_engine, text
 
 from clearinghouse.health.service import MIGRATIONS
-from clearinghouse.networks.setup import set_up_database
+from clearinghouse.networks.setup import run_revisions, set_up_database
 from tenants.bank_accounts.service import details_of, get_bank_account
 from tenants.data_keys.service import count_plain, encrypt_rows
 from tenants.foundation.config import Settings
@@ -44,7 +44,7 @@ def old(settings: Settings) -> Iterator[APIFlask]:
         running(replace(settings, database_url=url)) as app,
         app.app_context(),
     ):
-        upgrade(directory=str(MIGRATIONS), revision=BEFORE)
+        run_revisions(MIGRATIONS, last=BEFORE)
         engine = create_engine(normal_url(url))
         with engine.begin() as connection:
             for statement in ROWS.split(";"):

@@ -15,14 +15,15 @@ from threading import Event
 from uuid import uuid4
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from apiflask import APIFlask
-from flask_migrate import upgrade
 from sqlalchemy import Engine, create_engine, text
 
 from clearinghouse.app import create_app
 from clearinghouse.health.service import MIGRATIONS, newest_revision
 from clearinghouse.ledger.checks import check_ledger
-from clearinghouse.networks.setup import set_up_database
+from clearinghouse.networks.setup import run_revisions, set_up_database
 from migrations import patience
 from migrations.lint import lint, sql_since
 from settlement.blueprints import BLUEPRINTS
@@ -105,7 +106,7 @@ def a_release(tmp_path: Path) -> Callable[..., Path]:
 def bring_to(installation: Upgradable, release: Path, statement_seconds: int = 20) -> None:
     """Of a thread of its own too."""
     with installation.app.app_context():
-        upgrade(directory=str(release), x_arg=[f"statement_seconds={statement_seconds}"])
+        run_revisions(release, statement_seconds)
 
 
 @contextmanager
@@ -115,6 +116,13 @@ def held(owner: Engine, table: str, mode: str = "ROW EXCLUSIVE") -> Iterator[Non
         connection.execute(text(f"LOCK TABLE {table} IN {mode} MODE"))
         yield
         connection.rollback()
+
+
+def test_the_newest_revision_by_the_names_of_files_is_the_head_of_the_chain() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+
+    assert newest_revision() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_an_upgrade_waits_for_a_transaction_that_holds_its_table_and_says_whom_it_waits_for(
@@ -213,13 +221,13 @@ def upgrade_by_a_process(installation: Upgradable, release: Path, wait: bool = T
     """As `clearinghouse init` of that release would."""
     source = (
         "import sys\n"
-        "from flask_migrate import upgrade\n"
         "from clearinghouse.app import create_app\n"
+        "from clearinghouse.networks.setup import run_revisions\n"
         "from tenants.foundation.config import Settings\n"
         "from pathlib import Path\n"
         "app = create_app(Settings(sys.argv[1], 'unix:///nowhere', Path('/nowhere'), bytes(32), rate_limit=False))\n"
         "with app.app_context():\n"
-        "    upgrade(directory=sys.argv[2])\n"
+        "    run_revisions(Path(sys.argv[2]))\n"
     )
     url = installation.app.config["OWNER_DATABASE_URL"]
     words = [sys.executable, "-c", source, url, str(release)]
@@ -333,7 +341,7 @@ def test_an_upgrade_that_never_gets_its_lock_gives_up_and_names_who_has_it(
 def test_a_revision_that_the_release_before_could_not_run_beside_is_refused(
     a_release: Callable[..., Path], capfd: pytest.CaptureFixture[str], step: str, rule: str
 ) -> None:
-    assert lint(sql_since(str(newest_revision()), a_release(f'op.execute("{step}")'))) != 0
+    assert lint(sql_since(newest_revision(), a_release(f'op.execute("{step}")'))) != 0
 
     assert rule in capfd.readouterr().out
 
@@ -341,4 +349,4 @@ def test_a_revision_that_the_release_before_could_not_run_beside_is_refused(
 def test_long_work_done_in_the_one_way_there_is_passes(a_release: Callable[..., Path]) -> None:
     release = a_release('create_index("tenants.made_up_idx", "ON tenants.members (tenant_id, name)")')
 
-    assert lint(sql_since(str(newest_revision()), release)) == 0
+    assert lint(sql_since(newest_revision(), release)) == 0
