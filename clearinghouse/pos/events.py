@@ -37,11 +37,13 @@ NOT_COMPARED = ("pin", "code", "offline")
 def event_of(principal: Principal, kind: str, body: Body, key: str, was_queued: bool = False) -> Event:
     """`body` has passed the schema of its kind. `was_queued`: the till could not ask when it happened."""
     assert principal.store_id is not None and principal.terminal_id is not None
-    occurred_at = body.get("occurred_at") or clock.now()
-    wrong = what_is_wrong(principal, body, occurred_at)
+    # Read once: a clock that is set back between two readings would find what happens now to lie in the future.
+    now = clock.now()
+    occurred_at = body.get("occurred_at") or now
+    wrong = what_is_wrong(principal, body, occurred_at, now)
     if wrong is not None:
         # It won't be posted, and its day may lie beyond any calendar.
-        occurred_at = clock.now()
+        occurred_at = now
     body = with_token_hashed(principal, body)
     common = posting.common_fields(
         occurred_at,
@@ -65,9 +67,8 @@ def with_token_hashed(principal: Principal, body: Body) -> Body:
     return {**body, "payment_token": hash_token(principal.tenant_id, body["payment_token"]).hex()}
 
 
-def what_is_wrong(principal: Principal, body: Body, occurred_at: datetime) -> Refusal | None:
+def what_is_wrong(principal: Principal, body: Body, occurred_at: datetime, now: datetime) -> Refusal | None:
     """A refusal, which the ledger gives unless the event has been posted already."""
-    now = clock.now()
     if body.get("currency", principal.currency) != principal.currency:
         return "wrong_currency", {}
     if occurred_at > now + CLOCK_SKEW:

@@ -18,7 +18,7 @@ class CuttingProxy:
     """Carries bytes on to `port`, and breaks each connection after a random number of them in either direction."""
 
     def __init__(self, port: int, chance: random.Random) -> None:
-        self.target, self.chance, self.cuts = port, chance, 0
+        self.target, self.chance = port, chance
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self.accept)
@@ -48,7 +48,6 @@ class CuttingProxy:
                 sink.sendall(data[:allowed_bytes])
                 allowed_bytes -= len(data)
                 if allowed_bytes <= 0:
-                    self.cuts += 1
                     break
         for end in (source, sink):
             with suppress(OSError):

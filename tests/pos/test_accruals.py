@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import count
+
+import pytest
+
+from tenants.foundation import clock
 from tests.conftest import Till
 
 
@@ -28,3 +34,15 @@ def test_the_same_key_and_body_is_answered_with_the_stored_result(till: Till, ca
     assert again.headers["Idempotent-Replayed"] == "true"
     assert again.json == first.json
     assert till.balance(card)["available"] == 15
+
+
+def test_a_clock_that_is_set_back_meanwhile_finds_nothing_to_lie_in_the_future(
+    till: Till, card: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = count()
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now - next(readings) * timedelta(hours=1))
+
+    answer = till.accrue(card, 100)
+
+    assert answer.status_code == 201, answer.json
