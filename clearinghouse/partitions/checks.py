@@ -16,7 +16,7 @@ ROOM_TO_SORT = text("SET LOCAL work_mem = '128MB'")
 # Of each transfer of the month: the hash over its lines, which are numbered from 1 on.
 LINES_OF_TRANSFERS = """
     WITH lines AS (
-        SELECT tenant_id, transfer_id, array_agg(line ORDER BY line) AS numbers, array_agg(
+        SELECT tenant_id, transfer_id, array_agg(line::integer ORDER BY line) AS numbers, array_agg(
             ROW(source, source_id, target, target_id, funder_id, points, expires_on)::ledger.posting_line
             ORDER BY line
         ) AS lines

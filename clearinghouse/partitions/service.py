@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
-from psycopg2.errors import DeadlockDetected, LockNotAvailable
+from psycopg2.errors import DatatypeMismatch, DeadlockDetected, LockNotAvailable, UndefinedColumn
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from clearinghouse.ledger.queries import first_open_month, months_away
 from clearinghouse.ledger.service import keep_partitions, stop_postings
@@ -52,9 +52,11 @@ def list_partitions() -> list[Partition]:
         with unit_of_work(tenant_id) as session:
             open_from[first_open_month(session)] += 1
             away.update(months_away(session, month_of(get_network(tenant_id).opened_on)))
+    tables = db.session.execute(queries.TABLES).all()
+    db.session.commit()
     partitions = {
         month: Partition(month, row.rows, row.bytes, open_networks(open_from, month), row.attached)
-        for row in db.session.execute(queries.TABLES).all()
+        for row in tables
         for month in [month_of_partition(row.name)]
     }
     gone = {
@@ -93,7 +95,7 @@ def attach_month(month: date) -> str:
     Raises `NotFound` when it has no table, `Conflict` when it is not away or is not what it was, and `Unavailable`
     when others kept it in use. It stays away then.
     """
-    with changing_partitions(month) as connection:
+    with changing_partitions(month) as connection, made_as_postings(month):
         check_away(connection, month)
         connection.execute(of_month(queries.LOCK, month))
         # Somebody else may have been attaching it.
@@ -184,19 +186,22 @@ def refuse_unless_same(month: date, differences: Differences) -> None:
 
 
 def put_back(connection: Connection, month: date) -> None:
+    connection.execute(of_month(queries.ADD_CHECK, month))
+    keep_partitions(connection)
+    stop_all_postings(connection)
+    connection.execute(of_month(queries.ATTACH, month))
+    connection.execute(of_month(queries.DROP_CHECK, month))
+
+
+@contextmanager
+def made_as_postings(month: date) -> Iterator[None]:
     try:
-        connection.execute(of_month(queries.ADD_CHECK, month))
-        keep_partitions(connection)
-        stop_all_postings(connection)
-        connection.execute(of_month(queries.ATTACH, month))
-        connection.execute(of_month(queries.DROP_CHECK, month))
+        yield
     except ProgrammingError as error:
-        raise Conflict(
-            f"The table of {show_month(month)} is not made as ledger.postings is: {reason_of(error)}. Restore it with "
-            "its indexes and constraints.",
-            code="partition_differs",
-        ) from error
-
-
-def reason_of(error: DBAPIError) -> str:
-    return str(error.orig).splitlines()[0]
+        if isinstance(error.orig, UndefinedColumn | DatatypeMismatch):
+            raise Conflict(
+                f"{show_month(month)} stays away: its table is not made as ledger.postings is "
+                f"({error.orig.diag.message_primary}). Restore it with its constraints.",
+                code="partition_differs",
+            ) from error
+        raise
