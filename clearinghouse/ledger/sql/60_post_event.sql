@@ -195,8 +195,9 @@ BEGIN
     END CASE;
     IF draft.code IS NOT NULL THEN
         RETURN ledger.refused(draft.code, draft.detail);
-    -- All that a draft writes, it writes as it reads the original's postings: of these there were none to read.
-    ELSIF original.settlement_month < books.first_open_month
+    -- All that a draft writes, it writes as it reads the original's postings: of these there were none to read. A month
+    -- that is posted into is there.
+    ELSIF original.settlement_month <> transfer.settlement_month
           AND NOT ledger.is_attached(original.settlement_month) THEN
         RETURN ledger.refused('month_detached', jsonb_build_object(
             'month', to_char(original.settlement_month, 'YYYY-MM')));
