@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,20 +21,22 @@ from clearinghouse.holds.service import release_overdue
 from clearinghouse.ledger.checks import check_ledger
 from clearinghouse.ledger.service import ensure_partitions, stop_postings
 from clearinghouse.partitions.service import attach_month, detach_month, list_partitions
+from settlement.approvals.service import approve
 from settlement.checks.service import check_settlement
 from settlement.proofs.service import prove_all
 from settlement.proposals.service import propose
 from settlement.rollup.queries import store_periods
 from settlement.rollup.service import keep_months
+from settlement.states.rules import APPROVED
 from settlement.terms.rules import ON_REDEMPTION
 from settlement.terms.service import set_terms
 from settlement.windows.service import cut_off, publish
 from tenants.foundation import clock
 from tenants.foundation.database import unit_of_work
-from tenants.foundation.errors import ClearinghouseError, Conflict, NotFound, Unavailable
-from tenants.foundation.months import add_months, month_of
-from tenants.staff.rules import PREPARER
-from tests.conftest import NetworkForTests, Till
+from tenants.foundation.errors import ClearinghouseError, Conflict, Unavailable
+from tenants.foundation.months import add_months
+from tenants.staff.rules import APPROVER, PREPARER
+from tests.conftest import ROOT, NetworkForTests, Till
 
 # Before the books of any other test, so that all of them have closed it.
 MONTH, NEXT = date(2019, 2, 1), date(2019, 3, 1)
@@ -404,7 +407,21 @@ def test_a_network_that_has_posted_nothing_in_the_month_misses_nothing(
         assert all(proof.holds for proof in prove_all(other.tenant_id))
 
 
+def test_every_module_that_reads_postings_asks_for_their_months_first() -> None:
+    """In itself, or in the service beside it."""
+    readers = [path for path in (ROOT / "settlement").rglob("*.py") if READS_POSTINGS.search(path.read_text())]
+    unguarded = [
+        path.relative_to(ROOT).as_posix()
+        for path in readers
+        if not any("check_attached(" in each.read_text() for each in (path, path.with_name("service.py")))
+    ]
+
+    assert len(readers) >= 7
+    assert unguarded == []
+
+
 WINDOW = "/v1/settlement/windows/2019-02"
+READS_POSTINGS = re.compile(r"(FROM|JOIN) ledger\.postings|import Posting\b")
 
 
 @pytest.mark.parametrize(
@@ -469,9 +486,8 @@ def test_a_close_that_was_interrupted_goes_on_when_the_month_is_back(books: OldB
     assert check_settlement(books.tenant_id) == []
 
 
-@pytest.mark.parametrize("model", [ON_REDEMPTION])
-def test_nothing_is_proposed_of_a_month_that_is_away(books: OldBooks, model: str) -> None:
-    set_terms(books.tenant_id, MONTH, "test", model=model)
+def test_nothing_is_proposed_of_a_month_that_is_away(books: OldBooks) -> None:
+    set_terms(books.tenant_id, MONTH, "test", model=ON_REDEMPTION)
     books.network.close(MONTH)
     preparer = books.network.person(PREPARER)
     with away():
@@ -479,7 +495,9 @@ def test_nothing_is_proposed_of_a_month_that_is_away(books: OldBooks, model: str
     propose(books.tenant_id, MONTH, preparer)
 
 
-def test_months_that_were_never_anybodys_have_no_table(closed: OldBooks) -> None:
-    with pytest.raises(NotFound):
-        detach_month(date(1970, 1, 1))
-    assert month_of(clock.now().date()) in {partition.month for partition in list_partitions()}
+def test_nothing_is_approved_of_a_month_that_is_away(books: OldBooks) -> None:
+    books.network.propose(MONTH)
+    approver = books.network.person(APPROVER)
+    with away():
+        assert code_of(lambda: approve(books.tenant_id, MONTH, approver)) == "month_detached"
+    assert approve(books.tenant_id, MONTH, approver).state == APPROVED
