@@ -91,7 +91,12 @@ def release_overdue(tenant_id: UUID) -> int:
             today = clock.business_date(now, get_network(tenant_id).time_zone)
         grace_days = programme_at(tenant_id, now).terms.return_grace_days
         results = ledger().post(tenant_id, [hold_expiry(hold_id, grace_days, now, today) for hold_id in due])
-        released += sum(result.outcome == POSTED for result in results)
+        posted = sum(result.outcome == POSTED for result in results)
+        released += posted
+        if not posted:
+            # The month in which they were placed is away.
+            log.warning("%s holds that have run out could not be released", len(due))
+            break
     return released
 
 

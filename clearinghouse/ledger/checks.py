@@ -7,11 +7,15 @@ All of them see one snapshot, so they can run beside the tills.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import text
 
+from clearinghouse.ledger.queries import months_away
 from tenants.foundation.database import Unit, unit_of_work
+from tenants.foundation.months import month_of, show_month
+from tenants.networks.service import get_network
 
 # More differences of one kind than this are counted, not listed.
 LISTED_MAX = 100
@@ -226,10 +230,21 @@ CHECKS = {
 
 
 def check_ledger(tenant_id: UUID) -> list[Finding]:
-    """Empty when the books are right."""
+    """Empty when the books are right. Without all postings nothing can be said but which months are away."""
     with unit_of_work(tenant_id, isolation="REPEATABLE READ") as session:
+        away = check_months(session, month_of(get_network(tenant_id).opened_on))
+        if away:
+            return away
         session.execute(WHOLE_TABLES)
         return [finding for name, query in CHECKS.items() for finding in run_check(session, name, query)]
+
+
+def check_months(session: Unit, first_month: date) -> list[Finding]:
+    """The months from `first_month` on that were detached or dropped; the others stay until the unit of work ends."""
+    months = [show_month(month) for month in months_away(session, first_month)]
+    return [
+        Finding("months", month, "attached", f"away: `clearinghouse partition attach {month}`") for month in months
+    ]
 
 
 def run_check(session: Unit, name: str, query: str) -> list[Finding]:

@@ -1,18 +1,29 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, exists, func, select, text
 
 from clearinghouse.ledger.tables import Books, Lot, Transfer
+from tenants.foundation import clock
 from tenants.foundation.database import Unit
+from tenants.foundation.errors import Conflict
+from tenants.foundation.months import add_months, month_of, show_month
 from tenants.members.tables import Card
 from tenants.stores.tables import Store
 
 POINTS_NOW = text("SELECT * FROM ledger.points_now(tenants.current_tenant(), :member, :day)")
+
+# What is attached once this is held stays so until the transaction ends.
+KEEP_ATTACHED = text("LOCK TABLE ONLY ledger.postings IN ACCESS SHARE MODE")
+# All at once would be a function call for every transfer.
+MONTHS_NOT_ATTACHED = text("""
+    SELECT month FROM unnest(CAST(:months AS date[])) AS month WHERE NOT ledger.is_attached(month) ORDER BY month
+""")
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,48 @@ def balance_of(session: Unit, member_id: UUID, on_date: date) -> Balance:
 
 def first_open_month(session: Unit) -> date:
     return session.scalars(select(Books.first_open_month)).one()
+
+
+def check_attached(session: Unit, first_month: date, last_month: date | None = None) -> None:
+    """To be called before postings of these months are read, in the same unit of work.
+
+    Raises `Conflict` when some that the network has were detached or dropped; the others stay where they are until
+    the unit of work ends. Without `last_month` through the newest month that there can be.
+    """
+    away = months_away(session, first_month, last_month)
+    if away:
+        raise month_detached(away)
+
+
+def months_away(session: Unit, first_month: date, last_month: date | None = None) -> list[date]:
+    """As `check_attached`, those that were detached or dropped; a month of no transfers lacks nothing."""
+    return [
+        month
+        for month in months_not_attached(session, first_month, last_month)
+        if session.scalar(select(exists().where(Transfer.settlement_month == month)))
+    ]
+
+
+def months_not_attached(session: Unit, first_month: date, last_month: date | None = None) -> list[date]:
+    """Whatever the network has posted into them."""
+    session.execute(KEEP_ATTACHED)
+    # A till's day may be a month ahead of UTC.
+    last_month = last_month or add_months(month_of(clock.now().date()), 1)
+    months = []
+    while first_month <= last_month:
+        months.append(first_month)
+        first_month = add_months(first_month, 1)
+    return list(session.scalars(MONTHS_NOT_ATTACHED, {"months": months}))
+
+
+def month_detached(months: Sequence[date]) -> Conflict:
+    shown = [show_month(month) for month in months]
+    commands = " and ".join(f"`clearinghouse partition attach {month}`" for month in shown)
+    return Conflict(
+        f"The postings of {', '.join(shown)} have been put away: {commands}, then try again.",
+        code="month_detached",
+        months=shown,
+    )
 
 
 def transfers_with_names() -> Select[Transfer, str, str]:

@@ -331,6 +331,11 @@ def stop_postings(session: Unit | Connection, tenant_id: UUID) -> None:
     session.execute(text("SELECT pg_advisory_xact_lock(ledger.cut_off_key(:tenant))"), {"tenant": tenant_id})
 
 
+def keep_partitions(session: Unit | Connection) -> None:
+    """Whoever else makes, detaches or attaches months waits until the transaction ends."""
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('ledger.ensure_partitions', 0))"))
+
+
 def open_books(tenant_id: UUID, first_month: date) -> None:
     """To be called inside a unit of work of a new network."""
     db.session.execute(

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from clearinghouse.ledger.service import ensure_partitions_ahead, open_books
+from clearinghouse.ledger.queries import month_detached, months_not_attached
+from clearinghouse.ledger.service import ensure_partitions_ahead, keep_partitions, open_books
 from clearinghouse.programme.rules import Terms
 from clearinghouse.programme.service import check_programme, make_version
 from tenants.audit.service import record_act
 from tenants.credentials.service import HQ, make_credential
 from tenants.foundation import ids
-from tenants.foundation.database import unit_of_work
+from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.months import month_of
 from tenants.networks.service import NewNetwork, check_network, make_network
 from tenants.rates.service import make_rate
@@ -27,12 +28,21 @@ def open_network(network: NewNetwork, terms: Terms) -> tuple[UUID, str]:
     tenant_id = ids.new_id()
     credential, key = make_credential(tenant_id, HQ, "first key")
     with unit_of_work(tenant_id) as session:
+        check_room(session, first_month)
         session.add(make_network(tenant_id, network))
         session.flush()
         open_books(tenant_id, first_month)
         session.add_all([make_version(tenant_id, 1, terms, opening), credential, first_rate(tenant_id, network)])
     record_act(ids.INSTALLATION, ("network", ids.show(ids.NETWORK, tenant_id)))
     return tenant_id, key
+
+
+def check_room(session: Unit, first_month: date) -> None:
+    """No month is detached until the network is there. Raises `Conflict` when one that it would post into is."""
+    keep_partitions(session)
+    away = months_not_attached(session, first_month)
+    if away:
+        raise month_detached(away)
 
 
 def first_rate(tenant_id: UUID, network: NewNetwork) -> RateRow:

@@ -64,6 +64,10 @@ REFUSALS: dict[str, tuple[type[ClearinghouseError], str]] = {
         Conflict,
         "This transfer has been reversed already; transfer_id names the reversal.",
     ),
+    "month_detached": (
+        Conflict,
+        "Head office has put the original's month away, and can bring it back: send the same request again then.",
+    ),
     "insufficient_points": (Conflict, "The member has too few points; missing says how many."),
     "offline_limit_exceeded": (
         Conflict,

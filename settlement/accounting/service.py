@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from uuid import UUID
 
+from clearinghouse.ledger.queries import check_attached
 from settlement.accounting import queries
 from settlement.accounting.beancount import write_beancount
 from settlement.accounting.carrying import PointsOfMonth, points_of_month
@@ -27,7 +28,7 @@ from settlement.statements.service import output_folder
 from settlement.valuation.assumptions import HEAD_OFFICE, Assumptions, check_assumptions
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.files import put_in_place
-from tenants.foundation.months import add_months, last_day, show_month
+from tenants.foundation.months import add_months, last_day, month_of, show_month
 from tenants.networks.service import get_network, today_in
 from tenants.networks.tables import Network
 
@@ -76,6 +77,7 @@ class Bookkeeping:
     def post(self, settlements: Sequence[Settlement]) -> None:
         months = [settlement.month for settlement in settlements]
         first_days = self.carrying.first_days()
+        check_attached(self.session, month_of(self.network.opened_on), months[-1])
         movements = queries.movements_through(self.session, months[-1], first_days)
         reasons = queries.reasons_of(self.session, months)
         for settlement in settlements:

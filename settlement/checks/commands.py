@@ -34,7 +34,9 @@ def check(network: str, as_json: bool) -> None:
     tenant_id = find_network_id(network)
     with err.status("checking"):
         counts = count_checked(tenant_id)
-        findings = [*check_ledger(tenant_id), *check_settlement(tenant_id), *check_audit_log(tenant_id)]
+        found = [*check_ledger(tenant_id), *check_settlement(tenant_id), *check_audit_log(tenant_id)]
+        # A month that is away keeps both of them from checking.
+        findings = list(dict.fromkeys(found))
     if findings or as_json:
         print_rows([vars(finding) for finding in findings], as_json, "Differences")
     if not as_json:

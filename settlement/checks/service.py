@@ -12,7 +12,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from clearinghouse.dayclose.queries import open_differences
-from clearinghouse.ledger.checks import Finding
+from clearinghouse.ledger.checks import Finding, check_months
+from clearinghouse.ledger.queries import check_attached
 from clearinghouse.sequences.queries import missing_of_terminals
 from settlement.checks import queries
 from settlement.checks.rules import RED, Result
@@ -218,6 +219,8 @@ def check_month(tenant_id: UUID, month: date) -> tuple[Settlement, list[Result]]
 
 def run_checks(session: Unit, settlement: Settlement, checks: Iterable[Check] = CHECKS) -> list[Result]:
     window = session.scalars(select(Window).where(Window.month == settlement.month)).one()
+    # What members held at the end of a month is counted back from today.
+    check_attached(session, window.month)
     return [Result(check.name, check.blocks, run_check(session, check, window, settlement)) for check in checks]
 
 
@@ -229,11 +232,16 @@ def run_check(session: Unit, check: Check, window: Window, settlement: Settlemen
 
 
 def check_settlement(tenant_id: UUID) -> list[Finding]:
-    """Net every published month again, and derive every approved one; empty when each comes out as it was."""
+    """Net every published month again, and derive every approved one; empty when each comes out as it was.
+
+    Without all of their postings it says which months are away, and no more.
+    """
     lasting = [check for check in CHECKS if check.lasting]
     with unit_of_work(tenant_id, isolation="REPEATABLE READ") as session:
         windows = session.scalars(select(Window).where(Window.published_at.is_not(None)).order_by(Window.month)).all()
-        findings: list[Finding] = []
+        findings = check_months(session, windows[0].month) if windows else []
+        if findings:
+            return findings
         outstanding = 0
         for window in windows:
             findings += check_window(session, window, outstanding)

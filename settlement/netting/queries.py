@@ -12,9 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
+from clearinghouse.ledger.queries import check_attached
 from settlement.netting.rules import StoreDay, StorePoints
 from settlement.netting.tables import DayRow, PositionRow
 from tenants.foundation.database import Unit
+from tenants.foundation.months import add_months
 
 # The planner takes the cost of handing a row from one process to another for high, and would sum a month with one.
 # The matrix of a thousand stores is summed in 110 MB; with less it goes through files.
@@ -82,6 +84,7 @@ OUTSTANDING_BY_LOTS = text(f"""
 
 
 def points_by_day(session: Unit, month: date) -> list[StoreDay]:
+    check_attached(session, month, month)
     days: dict[tuple[UUID, date], list[int]] = {}
     for store_id, day, *points, borne_by, borne in session.execute(DAYS, {"month": month}):
         add_to(days, (store_id, day), [*points, 0])
@@ -97,12 +100,14 @@ def add_to(days: dict[tuple[UUID, date], list[int]], key: tuple[UUID, date], poi
 
 def flows(session: Unit, month: date) -> dict[tuple[UUID, UUID], int]:
     """Points by (funder, redeeming store), less reversed redemptions."""
+    check_attached(session, month, month)
     rows = session.execute(FLOWS, {"month": month})
     return {(row.funder_id, row.redeeming_store_id): row.points for row in rows if row.points}
 
 
 def outstanding_by_lots(session: Unit, month: date) -> int:
     """Points that members held at the end of the month, less what they owed, according to the lots."""
+    check_attached(session, add_months(month, 1))
     return int(session.scalar(OUTSTANDING_BY_LOTS, {"month": month}) or 0)
 
 
@@ -120,6 +125,7 @@ def write_days(session: Unit, month: date, days: Sequence[StoreDay]) -> None:
 
 def write_flows(session: Unit, month: date) -> dict[UUID, int]:
     """Sum the matrix of a month and keep its cells; the points by redeeming store."""
+    check_attached(session, month, month)
     session.execute(MAKE_FLOWS, {"month": month})
     session.execute(KEEP_FLOWS, {"month": month})
     return {store_id: points for store_id, points in session.execute(RECOVERED_BY_FLOWS, {"month": month})}

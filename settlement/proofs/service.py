@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from clearinghouse.ledger.queries import check_attached
 from settlement.netting.queries import points_by_day
 from settlement.proposals.queries import lines_of, live_settlement
 from settlement.proposals.rules import canonical, derive_lines
@@ -65,7 +66,8 @@ def only_in(these: bytes, those: bytes) -> list[str]:
 
 
 def prove_month(tenant_id: UUID, month: date) -> Proof:
-    """Of an approved month. Raises `NotFound` when nothing is proposed, `Conflict` when it is not approved."""
+    """Of an approved month. Raises `NotFound` when nothing is proposed, `Conflict` when it is not approved or its
+    postings are away."""
     with unit_of_work(tenant_id, isolation="REPEATABLE READ") as session:
         settlement = live_settlement(session, month)
         if settlement is None:
@@ -75,6 +77,7 @@ def prove_month(tenant_id: UUID, month: date) -> Proof:
                 f"{show_month(month)} is only {settlement.state}: once it is approved, it is to stay what it is.",
                 code="settlement_not_approved",
             )
+        check_attached(session, month, month)
         return prove(session, settlement)
 
 

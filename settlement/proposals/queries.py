@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, select, text
 
+from clearinghouse.ledger.queries import check_attached
 from settlement.adjustments.queries import adjustments_of
 from settlement.disputes.queries import disputes_of
 from settlement.fees.queries import fees_in_use
@@ -129,6 +130,7 @@ def open_stores(stores: Iterable[Store], month: date, time_zone: str) -> list[UU
 def by_period(
     session: Unit, statement: TextClause, month: date, first_days: Sequence[date]
 ) -> Iterable[tuple[UUID, UUID, date, int]]:
+    check_attached(session, month, month)
     days = "{" + ",".join(map(str, first_days)) + "}"
     for issuer_id, other_id, _, day, points in session.execute(statement, {"month": month, "first_days": days}):
         if points:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
+from clearinghouse.ledger.queries import check_attached
 from clearinghouse.ledger.tables import Posting
 from settlement.netting.queries import as_array
 from settlement.rollup.rules import ABOVE_ALL, BELOW_ALL, StorePeriod
@@ -114,6 +115,7 @@ def store_periods(session: Unit, months: Collection[date], first_days: Sequence[
     for month in months:
         since = below.get(month, BELOW_ALL)
         if since != ABOVE_ALL:
+            check_attached(session, month, month)
             rows += session.execute(FRESH, {"month": month, "since": since, "below": ABOVE_ALL, "first_days": days})
     return list(periods_of(rows, first_days))
 

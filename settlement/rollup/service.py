@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from uuid import UUID
 
-from clearinghouse.ledger.queries import first_open_month
+from clearinghouse.ledger.queries import check_attached, first_open_month
 from settlement.rollup.queries import first_id, keep, lock_rollup
 from settlement.rollup.rules import (
     ABOVE_ALL,
@@ -56,6 +56,7 @@ def keep_stretch(tenant_id: UUID, month: date, since: UUID, reach: UUID, now: da
     """Sum the first stretch that has a posting from `since` on; where it ends, None when there was none left."""
     with unit_of_work(tenant_id) as session:
         lock_rollup(session, tenant_id)
+        check_attached(session, month, month)
         kept = month_kept(session, tenant_id, month)
         first = first_id(session, month, since, max(reach, kept.below))
         if first is None:

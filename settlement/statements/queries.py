@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute
 
+from clearinghouse.ledger.queries import check_attached
 from settlement.fees.tables import FeeRow
 from settlement.netting.queries import as_array
 from settlement.netting.tables import DayRow, FlowRow
@@ -47,6 +48,7 @@ Party = InstrumentedAttribute[UUID]
 
 def reversed_points(session: Unit, month: date) -> dict[UUID, tuple[int, int]]:
     """By store: (of its issued, of its recovered points)."""
+    check_attached(session, month, month)
     rows = session.execute(REVERSED, {"month": month})
     return {store_id: (issued, recovered) for store_id, issued, recovered in rows}
 
@@ -146,6 +148,7 @@ ROWS_A_FETCH = 2_000
 
 def stream_items(session: Unit, month: date, store_id: UUID) -> Iterator[Row[Any]]:
     """Some thousand rows at a time."""
+    check_attached(session, month, month)
     begins = datetime.combine(month, time(), UTC) - JOINS_EARLY_AT_MOST
     parameters = {"month": month, "store": store_id, "first_id": ids.lowest_id_at(begins)}
     return iter(session.execute(ITEMS, parameters, execution_options={"yield_per": ROWS_A_FETCH}))

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
+from clearinghouse.ledger.queries import check_attached
 from settlement.statements.service import output_folder
 from settlement.valuation.assumptions import HEAD_OFFICE, Assumptions, check_assumptions
 from settlement.valuation.documents import Reconciliation, Valuation
@@ -95,6 +96,7 @@ def load_movements(tenant_id: UUID, month: date | None) -> tuple[list[Window], M
             "No month has been published yet; `clearinghouse window close` does that.", code="nothing_to_value"
         )
     with unit_of_work(tenant_id) as session:
+        check_attached(session, windows[0].month, windows[-1].month)
         return windows, movements_through(session, windows[-1].month)
 
 

@@ -36,6 +36,7 @@ MODULES_ELSEWHERE = (
         "clearinghouse/expiry",
         "clearinghouse/health",
         "clearinghouse/imports",
+        "clearinghouse/partitions",
         "clearinghouse/programme",
     ),
     *(

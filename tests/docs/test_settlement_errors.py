@@ -14,7 +14,7 @@ MODULES = ("settlement/", "tenants/bank_accounts/", "tenants/rates/", "tenants/s
 # What an operator of the program sees, not a caller of the API.
 MODULES_ELSEWHERE = ("settlement/demo/", "settlement/serving/")
 # Also raised on the way of these calls, by what all packages share.
-SHARED = {("invalid_month", 422), ("invalid_name", 422)}
+SHARED = {("invalid_month", 422), ("invalid_name", 422), ("month_detached", 409)}
 # Errors of a class of their own, which have to be loaded to be found.
 OWN_CLASSES = (NotReadable, FinalRateMissing)
 # Put together from the name of what it is about.

@@ -27,6 +27,7 @@ KNOWN = {
     ("clearinghouse/ledger/checks.py", "count_checked"): "names of tables, which stand two lines below",
     ("clearinghouse/ledger/checks.py", "run_check"): "a text of CHECKS",
     ("clearinghouse/backups/restoring.py", "recover"): "names of settings, which stand a line above",
+    ("clearinghouse/partitions/queries.py", "of_month"): "a date, of which names of tables are made too",
     ("migrations/online.py", "create_index"): "what a revision names",
     ("migrations/online.py", "in_batches"): "a revision's own statement",
     ("settlement/checks/queries.py", "differences"): "a text of this module: only settlement/checks calls it",

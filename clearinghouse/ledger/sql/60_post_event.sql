@@ -62,6 +62,7 @@ END $$;
 --   6 whether       code_used, velocity_exceeded
 --   7 points        insufficient_points, offline_limit_exceeded, more_than_held, more_than_left, line_unknown,
 --                   nothing_to_redeem, nothing_to_expire
+--   8 the original  month_detached
 -- After the last check the transfer must succeed.
 CREATE OR REPLACE FUNCTION ledger.post_event(tenant uuid, books ledger.books, event ledger.posting_event)
 RETURNS ledger.posting_result
@@ -194,6 +195,12 @@ BEGIN
     END CASE;
     IF draft.code IS NOT NULL THEN
         RETURN ledger.refused(draft.code, draft.detail);
+    -- All that a draft writes, it writes as it reads the original's postings: of these there were none to read. A month
+    -- that is posted into is there.
+    ELSIF original.settlement_month <> transfer.settlement_month
+          AND NOT ledger.is_attached(original.settlement_month) THEN
+        RETURN ledger.refused('month_detached', jsonb_build_object(
+            'month', to_char(original.settlement_month, 'YYYY-MM')));
     ELSIF event.kind <> 'accrual' THEN
         transfer := draft.transfer;
         lines := draft.lines;

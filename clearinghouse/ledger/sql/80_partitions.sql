@@ -1,5 +1,27 @@
--- Make the monthly partitions of ledger.postings from `first` to `last`, both included; the number made. The
--- application's role may not create tables, so this runs with its owner's rights; it takes months and nothing else.
+-- Whether the month's postings are read where ledger.postings is: false when its partition has been detached or
+-- dropped. As the planner sees it now, which is more than a snapshot says that was taken before.
+CREATE OR REPLACE FUNCTION ledger.is_attached(month date) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN coalesce(pg_partition_root(to_regclass('ledger.postings_' || to_char(month, 'YYYY_MM')))
+                    = 'ledger.postings'::regclass, false);
+END $$;
+
+-- Whether a network has posted into a month that its books have closed: without a table, that has been dropped.
+CREATE OR REPLACE FUNCTION ledger.is_closed_with_postings(month date) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM ledger.books JOIN tenants.networks USING (tenant_id)
+        WHERE first_open_month > month AND opened_on < month + interval '1 month' AND EXISTS (
+            SELECT FROM ledger.transfers
+            WHERE transfers.tenant_id = books.tenant_id AND settlement_month = month));
+END $$;
+REVOKE ALL ON FUNCTION ledger.is_closed_with_postings FROM PUBLIC;
+
+-- Make the monthly partitions of ledger.postings from `first` to `last`, both included; the number made. A month that
+-- has been detached or dropped gets no empty partition in its place. The application's role may not create tables, so
+-- this runs with its owner's rights; it takes months and nothing else.
 CREATE OR REPLACE FUNCTION ledger.ensure_partitions(first date, last date) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -12,7 +34,8 @@ BEGIN
     -- Two callers at once: the second waits here and then finds the partitions made.
     PERFORM pg_advisory_xact_lock(hashtextextended('ledger.ensure_partitions', 0));
     WHILE month <= last LOOP
-        IF to_regclass('ledger.postings_' || to_char(month, 'YYYY_MM')) IS NULL THEN
+        IF to_regclass('ledger.postings_' || to_char(month, 'YYYY_MM')) IS NULL
+           AND NOT ledger.is_closed_with_postings(month) THEN
             PERFORM ledger.make_partition(month);
             made := made + 1;
         END IF;
