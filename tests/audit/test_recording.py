@@ -323,7 +323,7 @@ WAYS_ROUND = {
     "clearinghouse/ledger/service.py": "postings, which the ledger chains; partitions",
     "clearinghouse/imports/service.py": "locks",
     "clearinghouse/webhooks/delivery.py": "locks",
-    "clearinghouse/partitions/service.py": "moving months as the owner; its commands are entered for the installation",
+    "clearinghouse/partitions/service.py": "moving months as the owner; entered for the installation",
     "settlement/serving/worker.py": "closing what a fork inherits",
     "tenants/data_keys/service.py": "encrypting as the owner; its commands are entered for the installation",
 }
