@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any, TypeVar
 
 from apiflask import APIBlueprint
@@ -34,7 +35,7 @@ from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import ClearinghouseError
 from tenants.foundation.metrics import count_batch_refusal
 from tenants.foundation.openapi import refusals, replays
-from tenants.foundation.web import answer, answer_page, body, id_cursor, json_bytes, json_response, query
+from tenants.foundation.web import answer, answer_page, body, id_cursor, json_response, json_text, query
 from tenants.members.service import find_card
 from tenants.members.tables import Member
 from tenants.verification.rules import split_scanned
@@ -127,19 +128,23 @@ def post_batch(principal: Principal, body: dict[str, Any]) -> Response:
     """
     report = TillReport(principal, body)
     counts = dict.fromkeys(("posted", "replayed", "refused", "late"), 0)
-    # Kept as they will be sent: five thousand results as dicts are twenty times as large.
-    results: list[bytes] = []
+    places = count()
+    # A text for each chunk: five thousand results as dicts are twenty times as large, and as texts of their own they
+    # leave holes in the worker's memory.
+    results: list[str] = []
     for events, outcomes in service.post_batch(principal, body["events"], report.refusals):
         settled: list[tuple[object, str]] = []
+        texts: list[str] = []
         for event, outcome in zip(events, outcomes, strict=True):
-            shown = show_outcome(principal, len(results), outcome, event)
+            shown = show_outcome(principal, next(places), outcome, event)
             counts[shown["outcome"]] += 1
             counts["late"] += shown.get("transfer", NOT_LATE)["late"]
             settled.append((event.get("sequence"), shown["outcome"]))
-            results.append(json_bytes(shown))
+            texts.append(json_text(shown))
+        results.append(",".join(texts))
         report.record(settled)
-    head = json_bytes(counts | report.show())[:-1]
-    return json_response(b'%b,"results":[%b]}' % (head, b",".join(results)))
+    head = json_text(counts | report.show())[:-1]
+    return json_response(f'{head},"results":[{",".join(results)}]}}')
 
 
 def show_outcome(

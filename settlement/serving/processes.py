@@ -44,6 +44,8 @@ REVIVE_SECONDS_AFTER_FAILURE = 5.0
 # job back. What is left after these is killed.
 STOP_SECONDS_MAX = 30.0
 HURRY_SECONDS_MAX = 5.0
+# Settings of glibc for the HTTP workers: threads share their arenas, and what a large batch takes is given back.
+GIVE_MEMORY_BACK = ("MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=65536", "MALLOC_TRIM_THRESHOLD_=131072")
 
 
 class PortInUse(ClearinghouseError):
@@ -112,10 +114,9 @@ def check_port(host: str, port: int, option: str = "--port") -> None:
 
 def http_command(host: str, port: int, workers: int, threads: int, metrics: Path | None = None) -> list[str]:
     """`metrics`: the folder in which the workers keep their counts."""
-    # Threads that share their memory arenas give more of a large batch's memory back.
-    settings = ["MALLOC_ARENA_MAX=2", *([f"{FOLDER_VARIABLE}={metrics}"] if metrics else [])]
+    measured = [f"{FOLDER_VARIABLE}={metrics}"] if metrics else []
     where = ["--host", host, "--port", str(port), "--workers", str(workers), "--threads", str(threads)]
-    return ["env", *settings, sys.executable, "-m", "settlement.serving.http_server", *where]
+    return ["env", *GIVE_MEMORY_BACK, *measured, sys.executable, "-m", "settlement.serving.http_server", *where]
 
 
 def cli_command(*arguments: str) -> list[str]:

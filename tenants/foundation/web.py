@@ -50,7 +50,7 @@ class WholeResponse(Response):
 
 def answer(payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`payload` as JSON. Views give this instead of a value, which saves dumping it through a schema."""
-    return json_response(json_bytes(payload), status, headers)
+    return json_response(json_text(payload), status, headers)
 
 
 def answer_page(name: str, rows: list[dict[str, Any]], limit: int, cursor: str) -> Response:
@@ -63,13 +63,13 @@ def id_cursor(prefix: str, query: dict[str, Any]) -> UUID | None:
     return ids.parse(prefix, query["cursor"]) if "cursor" in query else None
 
 
-def json_bytes(value: Any) -> bytes:
+def json_text(value: Any) -> str:
     # Numbers as names: marshmallow's errors name items of a list by their place.
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-def json_response(content: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return WholeResponse(content, status, headers, mimetype="application/json")
+def json_response(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return WholeResponse(text, status, headers, mimetype="application/json")
 
 
 def body(
