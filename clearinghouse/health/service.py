@@ -18,6 +18,7 @@ from flask import current_app
 from redis import RedisError
 
 from clearinghouse.health.rules import CLOCK_SECONDS_MAX, clocks_apart, disk_nearly_full, gone
+from clearinghouse.partitions.queries import partition_of_month
 from clearinghouse.webhooks.jobs import FAST
 from tenants.foundation import clock, secret_key
 from tenants.foundation.config import Settings
@@ -96,7 +97,7 @@ def unsafe_role(probe: DatabaseProbe) -> Iterator[ClearinghouseError]:
 
 def missing_partition(probe: DatabaseProbe) -> Iterator[ClearinghouseError]:
     next_month: date = add_months(month_of(clock.now().date()), 1)
-    name = f"ledger.postings_{next_month:%Y_%m}"
+    name = f"ledger.{partition_of_month(next_month)}"
     [(is_there,)] = probe.ask("SELECT to_regclass(%(name)s) IS NOT NULL", {"name": name})
     if not is_there:
         yield Unavailable(

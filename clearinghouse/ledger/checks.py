@@ -45,6 +45,9 @@ POINTS_OF_KINDS = """CASE t.kind
     WHEN 'merge_out' THEN p.source = 'lot'
     WHEN 'merge_in' THEN p.target = 'lot' END"""
 
+# What of a posting goes into its transfer's hash.
+LINE = "ROW(source, source_id, target, target_id, funder_id, points, expires_on)::ledger.posting_line"
+
 # A lot is opened by the first posting into it: by an accrual, or by a reversal that has no lot to give back to.
 OPENED_LOTS = """
     opened AS (
@@ -76,6 +79,8 @@ MOVEMENTS_OF_LOTS = f"""
 # Whole tables are compared with whole tables. Of a young network, whose tables the planner still takes for empty, it
 # would go through one of them for each row of the other: ten thousand transfers took minutes instead of a second.
 WHOLE_TABLES = text("SET LOCAL enable_nestloop = off")
+# So that the hashes of a million transfers are sorted in memory.
+ROOM_TO_SORT = text("SET LOCAL work_mem = '128MB'")
 
 CHECKS = {
     "lot origins": f"""
@@ -197,23 +202,20 @@ CHECKS = {
         FROM by_posting a FULL JOIN by_lot b USING (funder_id, redeemer_id)
         WHERE coalesce(a.points, 0) <> coalesce(b.points, 0)
     """,
-    "chains": """
+    "chains": f"""
         WITH chained AS (
             SELECT t AS transfer, t.member_id, t.sequence, t.hash,
                    row_number() OVER chain AS place, lag(t.hash, 1, sha256('')) OVER chain AS previous
             FROM ledger.transfers t WINDOW chain AS (PARTITION BY t.member_id ORDER BY t.sequence)
         ), lines AS (
-            SELECT transfer_id, array_agg(
-                ROW(source, source_id, target, target_id, funder_id, points, expires_on)::ledger.posting_line
-                ORDER BY line
-            ) AS lines
+            SELECT transfer_id, array_agg({LINE} ORDER BY line) AS lines
             FROM ledger.postings GROUP BY transfer_id
         )
         SELECT 'transfer ' || (c.transfer).transfer_id || ' of member ' || c.member_id,
                c.place || ' ' || encode(expected, 'hex'), c.sequence || ' ' || encode(c.hash, 'hex')
         FROM chained c
         LEFT JOIN lines l ON l.transfer_id = (c.transfer).transfer_id
-        CROSS JOIN LATERAL ledger.transfer_hash(c.previous, c.transfer, coalesce(l.lines, '{}')) AS expected
+        CROSS JOIN LATERAL ledger.transfer_hash(c.previous, c.transfer, coalesce(l.lines, '{{}}')) AS expected
         WHERE c.place <> c.sequence OR c.hash <> expected
     """,
     "chain heads": """

@@ -22,7 +22,9 @@ POINTS_NOW = text("SELECT * FROM ledger.points_now(tenants.current_tenant(), :me
 KEEP_ATTACHED = text("LOCK TABLE ONLY ledger.postings IN ACCESS SHARE MODE")
 # All at once would be a function call for every transfer.
 MONTHS_NOT_ATTACHED = text("""
-    SELECT month FROM unnest(CAST(:months AS date[])) AS month WHERE NOT ledger.is_attached(month) ORDER BY month
+    SELECT month::date
+    FROM generate_series(CAST(:first AS timestamp), CAST(:last AS timestamp), interval '1 month') AS month
+    WHERE NOT ledger.is_attached(month::date) ORDER BY month
 """)
 
 
@@ -80,11 +82,7 @@ def months_not_attached(session: Unit, first_month: date, last_month: date | Non
     session.execute(KEEP_ATTACHED)
     # A till's day may be a month ahead of UTC.
     last_month = last_month or add_months(month_of(clock.now().date()), 1)
-    months = []
-    while first_month <= last_month:
-        months.append(first_month)
-        first_month = add_months(first_month, 1)
-    return list(session.scalars(MONTHS_NOT_ATTACHED, {"months": months}))
+    return list(session.scalars(MONTHS_NOT_ATTACHED, {"first": first_month, "last": last_month}))
 
 
 def month_detached(months: Sequence[date]) -> Conflict:

@@ -6,30 +6,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from clearinghouse.ledger.checks import WHOLE_TABLES, Finding
+from clearinghouse.ledger.checks import LINE, ROOM_TO_SORT, WHOLE_TABLES, Finding
 from clearinghouse.partitions.queries import of_month
 
-ROOM_TO_SORT = text("SET LOCAL work_mem = '128MB'")
-
 # Of each transfer of the month: the hash over its lines, which are numbered from 1 on.
-LINES_OF_TRANSFERS = """
+LINES_OF_TRANSFERS = f"""
     WITH lines AS (
-        SELECT tenant_id, transfer_id, array_agg(line::integer ORDER BY line) AS numbers, array_agg(
-            ROW(source, source_id, target, target_id, funder_id, points, expires_on)::ledger.posting_line
-            ORDER BY line
-        ) AS lines
-        FROM ledger.{table} GROUP BY tenant_id, transfer_id
+        SELECT tenant_id, transfer_id, array_agg(line::integer ORDER BY line) AS numbers,
+               array_agg({LINE} ORDER BY line) AS lines
+        FROM ledger.{{table}} GROUP BY tenant_id, transfer_id
     )
     SELECT 'transfer ' || t.transfer_id, concat_ws(' ', encode(expected, 'hex'), 'of lines numbered from 1'),
-           concat_ws(' ', encode(t.hash, 'hex'), coalesce(l.numbers, '{{}}'))
+           concat_ws(' ', encode(t.hash, 'hex'), coalesce(l.numbers, ARRAY[]::integer[]))
     FROM ledger.transfers t
     LEFT JOIN ledger.transfers before ON before.tenant_id = t.tenant_id AND before.member_id = t.member_id
         AND before.sequence = t.sequence - 1
     LEFT JOIN lines l ON l.tenant_id = t.tenant_id AND l.transfer_id = t.transfer_id
     CROSS JOIN LATERAL ledger.transfer_hash(
-        CASE WHEN t.sequence = 1 THEN sha256('') ELSE before.hash END, t, coalesce(l.lines, '{{}}')
+        CASE WHEN t.sequence = 1 THEN sha256('') ELSE before.hash END, t,
+        coalesce(l.lines, ARRAY[]::ledger.posting_line[])
     ) AS expected
     WHERE t.settlement_month = :month AND (t.hash IS DISTINCT FROM expected
         OR l.numbers <> ARRAY(SELECT generate_series(1, cardinality(l.numbers))))

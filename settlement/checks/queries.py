@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from clearinghouse.ledger.checks import LISTED_MAX, POINTS_OF_KINDS, WHOLE_TABLES, Finding
+from clearinghouse.ledger.checks import LINE, LISTED_MAX, POINTS_OF_KINDS, ROOM_TO_SORT, WHOLE_TABLES, Finding
 from settlement.netting.queries import IN_PARALLEL, MEMBERS_HOLD
-from settlement.seals.queries import OF_MONTH, ROOM_TO_SORT, range_of
+from settlement.seals.queries import OF_MONTH, range_of
 from settlement.windows.tables import Window
 from tenants.foundation.database import Unit
 
@@ -139,8 +139,7 @@ CHAINS = f"""
         CASE WHEN t.sequence = 1 THEN sha256('') ELSE coalesce(before.hash, (
             SELECT hash FROM ledger.transfers e WHERE e.member_id = t.member_id AND e.sequence = t.sequence - 1)) END,
         t,
-        ARRAY(SELECT ROW(source, source_id, target, target_id, funder_id, points, expires_on)::ledger.posting_line
-              FROM ledger.postings p
+        ARRAY(SELECT {LINE} FROM ledger.postings p
               WHERE p.settlement_month = :month AND p.transfer_id = t.transfer_id ORDER BY line)
     ) AS expected
     WHERE t.settlement_month = :month AND t.transfer_id >= :first_id AND t.transfer_id < :end_id

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
+from clearinghouse.ledger.checks import ROOM_TO_SORT
 from settlement.netting.queries import IN_PARALLEL
 from settlement.netting.tables import PositionRow
 from settlement.seals.rules import NOTHING, StoreSeal
@@ -33,9 +34,6 @@ SEAL = """
 """
 SEAL_OF_STORE = text(SEAL.format(of_store="store_id = :store", of_month=OF_MONTH))
 SEAL_OF_HEAD_OFFICE = text(SEAL.format(of_store="store_id IS NULL", of_month=OF_MONTH))
-
-# So that the hashes of a million transfers are sorted in memory.
-ROOM_TO_SORT = text("SET LOCAL work_mem = '128MB'")
 
 
 def range_of(window: Window) -> dict[str, object]:

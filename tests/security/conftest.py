@@ -16,6 +16,7 @@ from apiflask import APIFlask
 from settlement.serving.processes import http_command
 from tenants.foundation.config import Settings
 from tests.conftest import ROOT
+from tests.observability.serving import free_port
 
 START_SECONDS_MAX = 120
 ANSWER_SECONDS_MAX = 20
@@ -43,9 +44,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(app: APIFlask, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "DATABASE_URL": settings.database_url,
