@@ -23,7 +23,7 @@ from tests.conftest import NetworkForTests
 from tests.crash.conftest import TORTURE_MINUTES, only_torture
 from tests.crash.faults import those
 from tests.crash.installation import Installation, is_running, kill, wait_until
-from tests.crash.twins import JANUARY, STORES, Twins, ask, january, lots, make_twins, transfers
+from tests.crash.twins import JANUARY, STORES, Twins, count, january, lots, make_twins, transfers
 
 # How often work is killed before it may come to its end.
 STRIKES = 10 if TORTURE_MINUTES else 1
@@ -32,6 +32,11 @@ POSTED = "SELECT count(*) FROM ledger.transfers"
 # Until the cut-off points expire; then the month is closed, and then published.
 IMPORTED = f"{POSTED} WHERE kind <> 'expiry'"
 EXPIRED = f"{POSTED} WHERE kind = 'expiry' AND business_date < '2026-01-26'"
+# What the database still works on, also for a client that is dead: a COMMIT that was sent is done.
+UNDER_WAY = (
+    "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = current_database() "
+    "AND pid <> pg_backend_pid() AND state IN ('active', 'idle in transaction')"
+)
 CLOSED = f"SELECT ({POSTED} WHERE kind = 'expiry') + count(*) + count(published_at) FROM settlement.windows"
 
 
@@ -90,11 +95,13 @@ def finish(installation: Installation, *words: str) -> None:
     assert program.returncode == 0, (words, said, errors)
 
 
-def measure(network: NetworkForTests, sql: str) -> int:
-    return int(ask(network, sql)[0][0])
-
-
-def disturb(installation: Installation, work: Work, strike: Callable[..., None], chance: random.Random) -> None:
+def disturb(
+    installation: Installation,
+    network: NetworkForTests,
+    work: Work,
+    strike: Callable[..., None],
+    chance: random.Random,
+) -> None:
     """Run it again and again, struck down somewhere on its way, until it may come to its end."""
     targets = chance.sample(range(work.progress() + 1, work.progress_after), STRIKES)
     if work.weak_point is not None:
@@ -104,6 +111,7 @@ def disturb(installation: Installation, work: Work, strike: Callable[..., None],
         while work.progress() < target and program.poll() is None:
             time.sleep(0.005)
         strike(installation, program)
+    wait_until(lambda: count(network, UNDER_WAY) == 0, "nothing is under way")
     # It may have come to its end under the last strike.
     if work.progress() < work.progress_after:
         finish(installation, *work.words)
@@ -115,12 +123,12 @@ def test_a_month_killed_at_every_step_equals_an_undisturbed_one_when_the_victim_
 ) -> None:
     network, strike = twins.struck[victim], STRIKE_AT[victim]
     purchases, expiry, close = [(*words, "-n", network.code) for words in steps(twins)]
-    posted, closed = partial(measure, network, POSTED), partial(measure, network, CLOSED)
-    imported, expired, closed_after = (measure(twins.calm, sql) for sql in (IMPORTED, EXPIRED, CLOSED))
+    posted, closed = partial(count, network, POSTED), partial(count, network, CLOSED)
+    imported, expired, closed_after = (count(twins.calm, sql) for sql in (IMPORTED, EXPIRED, CLOSED))
 
-    disturb(installation, Work(purchases, posted, imported), strike, chance)
-    disturb(installation, Work(expiry, posted, imported + expired), strike, chance)
-    disturb(installation, Work(close, closed, closed_after, weak_point=closed_after - 1), strike, chance)
+    disturb(installation, network, Work(purchases, posted, imported), strike, chance)
+    disturb(installation, network, Work(expiry, posted, imported + expired), strike, chance)
+    disturb(installation, network, Work(close, closed, closed_after, weak_point=closed_after - 1), strike, chance)
 
     for view in (transfers, lots, january):
         found, expected = view(network), view(twins.calm)
@@ -137,7 +145,7 @@ def compare_statements(
     document = network.settle(JANUARY)
     folder = statement_path(document, "S00").parent
     words = ("settlement", "statement", "-m", "2026-01", "-n", network.code)
-    disturb(installation, Work(words, lambda: len(list(folder.glob("*.pdf"))), STORES), strike, chance)
+    disturb(installation, network, Work(words, lambda: len(list(folder.glob("*.pdf"))), STORES), strike, chance)
     found = {path.name: path.read_bytes() for path in folder.glob("*.pdf")}
     assert len(found) == STORES
     for name in found:
@@ -155,8 +163,8 @@ def test_a_close_whose_worker_is_killed_is_finished_by_the_next_run(
     imported, expired, _ = [(*words, "-n", network.code) for words in steps(twins)]
     finish(installation, *imported)
     finish(installation, *expired)
-    closed = partial(measure, network, CLOSED)
-    weak_point = measure(twins.calm, CLOSED) - 1
+    closed = partial(count, network, CLOSED)
+    weak_point = count(twins.calm, CLOSED) - 1
 
     for target in [*sorted(chance.sample(range(closed() + 1, weak_point), STRIKES)), weak_point]:
         job_queue().enqueue(close_due_months, str(network.tenant_id))
