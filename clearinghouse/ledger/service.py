@@ -24,6 +24,7 @@ from tenants.foundation import clock, ids
 from tenants.foundation.afterwards import afterwards
 from tenants.foundation.calls import Calls, Statement
 from tenants.foundation.database import Unit, db
+from tenants.foundation.group_commit import GroupCommit
 from tenants.foundation.metrics import count_events
 from tenants.foundation.months import add_months, month_of
 
@@ -259,6 +260,7 @@ class Ledger:
 
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
+        self._together: GroupCommit[UUID, Event, PostingResult] = GroupCommit(self.post)
         self._events_until_statistics: int | None = EVENTS_UNTIL_STATISTICS
 
     def post(self, tenant_id: UUID, events: Sequence[Event]) -> list[PostingResult]:
@@ -283,6 +285,10 @@ class Ledger:
         self._keep_statistics(len(events))
         afterwards(count_events, [(event["kind"], row[0]) for event, row in zip(events, rows, strict=True)])
         return [result_of(row) for row in rows]
+
+    def post_one(self, tenant_id: UUID, event: Event) -> PostingResult:
+        """The same for one event that somebody waits for, together with those of others who wait at this moment."""
+        return self._together.submit(tenant_id, event)
 
     def _make_missing_partitions(self, events: Sequence[Event]) -> None:
         """Nobody has made months ahead for a year: no till waits until somebody does."""

@@ -63,7 +63,7 @@ EVENT_SCOPES = {
 
 def post_one(principal: Principal, kind: str, body: dict[str, Any], key: str) -> PostingResult:
     """Raises the refusal as an error."""
-    [outcome] = post_events(principal.tenant_id, [event_of(principal, kind, body, key)])
+    outcome = post_event(principal.tenant_id, event_of(principal, kind, body, key))
     if isinstance(outcome, ClearinghouseError):
         raise outcome
     return outcome
@@ -93,11 +93,16 @@ def post_events(tenant_id: UUID, events: list[Event]) -> list[Outcome]:
     """One event that the database can't take must not keep the others in a till's queue for ever."""
     try:
         return [settle(result) for result in posting.ledger().post(tenant_id, events)]
+    except (psycopg2.DataError, psycopg2.IntegrityError):
+        return [post_event(tenant_id, event) for event in events]
+
+
+def post_event(tenant_id: UUID, event: Event) -> Outcome:
+    try:
+        return settle(posting.ledger().post_one(tenant_id, event))
     except (psycopg2.DataError, psycopg2.IntegrityError) as error:
-        if len(events) > 1:
-            return [outcome for event in events for outcome in post_events(tenant_id, [event])]
         log.warning("an event was refused by the database: %s", error)
-        return [explain_database_error(error) or refusal("not_postable", None)]
+        return explain_database_error(error) or refusal("not_postable", None)
 
 
 def settle(result: PostingResult) -> Outcome:

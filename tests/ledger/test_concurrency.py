@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from itertools import count
 from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from apiflask import APIFlask
-from sqlalchemy import select
+from psycopg2.errors import UntranslatableCharacter
+from sqlalchemy import select, text
 from werkzeug.test import TestResponse
 
 from clearinghouse.expiry.service import expire_points
 from clearinghouse.ledger.checks import check_ledger
-from clearinghouse.ledger.service import ensure_partitions
+from clearinghouse.ledger.service import (
+    POSTED,
+    Event,
+    accrual,
+    common_fields,
+    ensure_partitions,
+    ledger,
+    stop_postings,
+)
 from clearinghouse.ledger.tables import Transfer
 from settlement.checks.service import check_settlement
 from settlement.windows.service import close_month, cut_off, list_windows
 from settlement.windows.tables import Window
+from tenants.foundation import clock
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict
 from tests.conftest import NetworkForTests, Till
 
+pytestmark = pytest.mark.usefixtures("together_and_apart")
+
 THREADS = 8
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
+YEARS_WITHOUT_PARTITIONS = count(1991, 2)
 IN_JANUARY = "2026-01-15T12:00:00Z"
 
 Job = Callable[[], Any]
@@ -367,6 +382,44 @@ def test_returns_of_a_redemption_in_two_stores_at_once_never_give_back_more_than
     assert till.balance(card)["available"] == 90
 
 
+def plain_accrual(till: Till, card: str, order_ref: str) -> Event:
+    common = common_fields(clock.now(), clock.now().date(), till.terminal_id, till.store_id, order_ref)
+    return accrual([], amount=100, programme_version=1, card=card, **common)
+
+
+def test_an_event_that_the_database_can_not_take_does_not_keep_those_beside_it_from_being_posted(
+    app: APIFlask, network: NetworkForTests, till: Till, card: str
+) -> None:
+    events = [plain_accrual(till, card, order_ref) for order_ref in ("1", "2", "a \0 in it", "3", "4")]
+    with ThreadPoolExecutor(1) as aside, unit_of_work(network.tenant_id) as session:
+        # While it can't end, all come to wait for it, if they wait.
+        stop_postings(session, network.tenant_id)
+        storm = aside.submit(at_once, app, [partial(ledger().post_one, network.tenant_id, event) for event in events])
+        time.sleep(0.1)
+        session.commit()
+        *posted, _, fourth, fifth = results = storm.result()
+
+    assert [result.outcome for result in (*posted, fourth, fifth)] == [POSTED] * 4
+    assert isinstance(results[2], UntranslatableCharacter)
+    assert count_transfers(network) == 4
+
+
+def test_a_till_whose_card_is_locked_holds_up_no_other(
+    app: APIFlask, network: NetworkForTests, crowd: Crowd, till: Till, card: str
+) -> None:
+    till.accrue(card, 1000)
+    others = [network.add_card() for _ in range(THREADS)]
+    with ThreadPoolExecutor(1) as aside:
+        with unit_of_work(network.tenant_id) as session:
+            session.execute(text("SELECT FROM ledger.wallets FOR UPDATE"))
+            stuck = aside.submit(crowd.call, lambda till: till.accrue(card, 1000))
+            time.sleep(0.05)
+            answers = crowd.call(*[lambda till, c=other: till.accrue(c, 1000) for other in others])
+            assert outcomes(answers) == {"posted": THREADS}
+            assert not stuck.done()
+        assert outcomes(stuck.result()) == {"posted": 1}
+
+
 def test_a_month_closed_under_load_holds_every_acknowledged_transfer_in_one_window(
     app: APIFlask, network: NetworkForTests, crowd: Crowd
 ) -> None:
@@ -457,7 +510,8 @@ def test_partitions_made_beside_the_tills_stop_neither(
     app: APIFlask, crowd: Crowd, network: NetworkForTests, card: str
 ) -> None:
     """Opening a network and closing a month make partitions of the table that every posting writes to."""
-    months = [date(2011 + n // 12, n % 12 + 1, 1) for n in range(24)]
+    first_year = next(YEARS_WITHOUT_PARTITIONS)
+    months = [date(first_year + n // 12, n % 12 + 1, 1) for n in range(24)]
 
     def make_partitions() -> int:
         return sum(ensure_partitions(month, month) for month in months)

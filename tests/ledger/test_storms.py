@@ -27,6 +27,8 @@ from tests.ledger.test_concurrency import JANUARY, Crowd, at_once
 
 Json = dict[str, Any]
 
+pytestmark = pytest.mark.usefixtures("together_and_apart")
+
 TILLS = 8
 REFUSED = {"insufficient_points", "hold_captured", "hold_voided", "already_reversed", "more_than_left"}
 
