@@ -66,10 +66,11 @@ class GroupCommit(Generic[Key, Item, Result]):
         with self._lock:
             queue = self._queues.setdefault(key, Queue())
             queue.waiting.append(member)
-            if queue.calls == 0:
+            must_wait = queue.calls > 0
+            if not must_wait:
                 queue.calls += 1
                 member.group = queue.take_all()
-        if not member.group:
+        if must_wait:
             self._wait(queue, member)
         if member.group:
             self._call_for_group(key, queue, member.group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event, Lock
@@ -127,3 +128,28 @@ def test_after_any_storm_nobody_waits_and_no_call_is_under_way() -> None:
         assert (type(future.exception()) is ValueError) if number % 7 == 0 else (future.result() == 2 * number)
     queue = crowd.commits._queues["network"]
     assert (queue.calls, queue.waiting) == (0, [])
+
+
+class SlowLock:
+    """Whoever has let go of it is overtaken by all the others before going on."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.lock.release()
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("patience_seconds", [0.0, 0.002, NOBODY_WAITS_SO_LONG])
+def test_nobody_is_woken_twice_or_forgotten_whoever_is_overtaken(
+    monkeypatch: pytest.MonkeyPatch, patience_seconds: float
+) -> None:
+    monkeypatch.setattr("tenants.foundation.group_commit.PATIENCE_SECONDS", patience_seconds)
+    crowd = Crowd(Recorder())
+    monkeypatch.setattr(crowd.commits, "_lock", SlowLock())
+    futures = crowd.submit(*range(2_000))
+    assert [future.result(NOBODY_WAITS_SO_LONG) for future in futures] == list(range(0, 4_000, 2))
