@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 
@@ -26,6 +27,11 @@ LOGGERS = {
     "handlers": {},
     "loggers": {"_granian": {"level": "WARNING", "handlers": [], "propagate": True}},
 }
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Not that there are more threads than Granian likes: most of them wait for PostgreSQL, together."""
+    return "Python threads" not in record.getMessage()
 
 
 def let_workers_be_stopped() -> None:
@@ -56,6 +62,7 @@ def main() -> None:
         parser.add_argument(option, type=int, required=True)
     given = parser.parse_args()
     logs.configure("http")
+    logging.getLogger("_granian").addFilter(is_news)
     let_workers_be_stopped()
     Granian(
         "cli:make_http_app",
