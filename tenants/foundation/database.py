@@ -93,6 +93,8 @@ def autocommit_engine(url: str, pool_size: int = 8) -> Engine:
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
         hide_parameters=True,
+        # The connection used last has what it needs in the caches of the processor.
+        pool_use_lifo=True,
         pool_size=pool_size,
         max_overflow=pool_size,
         connect_args=connect_arguments("plan_cache_mode=force_generic_plan", "enable_seqscan=off"),
