@@ -1,4 +1,4 @@
-"""The clearinghouse's own posting, in process: one event a call of the ledger, as a till's request makes it."""
+"""The clearinghouse's own posting, in process: as a till's request does it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def open_poster(database_url: str, redis_url: str, tenant_id: UUID, cards: list[
     book = bench_app(database_url, redis_url).extensions["ledger"]
 
     def post() -> None:
-        [result] = book.post(tenant_id, [an_event(pick(cards))])
+        result = book.post_one(tenant_id, an_event(pick(cards)))
         if result.code not in (None, TOO_FEW_POINTS):
             raise RuntimeError(f"unexpectedly refused: {result.code}")
 
