@@ -86,6 +86,11 @@ POST = Statement(
     "uuid, jsonb",
     f"SELECT {RESULT} FROM ledger.post($1, $2)",
 )
+POST_TOGETHER = Statement(
+    "post_together",
+    "uuid, jsonb",
+    f"SELECT {RESULT} FROM ledger.post_together($1, $2)",
+)
 ENSURE_PARTITIONS = Statement("ensure_partitions", "date, date", "SELECT ledger.ensure_partitions($1, $2)")
 REFRESH_STATISTICS = Statement("refresh_statistics", "integer", "SELECT ledger.refresh_statistics($1)")
 
@@ -260,10 +265,10 @@ class Ledger:
 
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
-        self._together: GroupCommit[UUID, Event, PostingResult] = GroupCommit(self.post)
+        self._together: GroupCommit[UUID, Event, PostingResult] = GroupCommit(self._post_together)
         self._events_until_statistics: int | None = EVENTS_UNTIL_STATISTICS
 
-    def post(self, tenant_id: UUID, events: Sequence[Event]) -> list[PostingResult]:
+    def post(self, tenant_id: UUID, events: Sequence[Event], statement: Statement = POST) -> list[PostingResult]:
         """Post events of one network, in order, in one transaction.
 
         Events without an idempotency key (those of the clearinghouse itself) must be safe to repeat by nature: a
@@ -272,7 +277,7 @@ class Ledger:
         arguments = (str(tenant_id), orjson.dumps(events).decode())
         for attempt in range(1, TRIES_MAX + 1):
             try:
-                rows = self.calls.call(POST, *arguments)
+                rows = self.calls.call(statement, *arguments)
                 break
             except psycopg2.errors.CheckViolation as error:
                 if attempt > 1 or not is_partition_missing(error):
@@ -289,6 +294,9 @@ class Ledger:
     def post_one(self, tenant_id: UUID, event: Event) -> PostingResult:
         """The same for one event that somebody waits for, together with those of others who wait at this moment."""
         return self._together.submit(tenant_id, event)
+
+    def _post_together(self, tenant_id: UUID, events: Sequence[Event]) -> list[PostingResult]:
+        return self.post(tenant_id, events, POST_TOGETHER if len(events) > 1 else POST)
 
     def _make_missing_partitions(self, events: Sequence[Event]) -> None:
         """Nobody has made months ahead for a year: no till waits until somebody does."""

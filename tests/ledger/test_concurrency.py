@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -36,13 +37,14 @@ from settlement.checks.service import check_settlement
 from settlement.windows.service import close_month, cut_off, list_windows
 from settlement.windows.tables import Window
 from tenants.foundation import clock
-from tenants.foundation.database import unit_of_work
+from tenants.foundation.database import owner_connection, unit_of_work
 from tenants.foundation.errors import Conflict
 from tests.conftest import NetworkForTests, Till
 
 pytestmark = pytest.mark.usefixtures("together_and_apart")
 
 THREADS = 8
+SECONDS_MAX = 10.0
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
 YEARS_WITHOUT_PARTITIONS = count(1991, 2)
 IN_JANUARY = "2026-01-15T12:00:00Z"
@@ -387,6 +389,21 @@ def plain_accrual(till: Till, card: str, order_ref: str) -> Event:
     return accrual([], amount=100, programme_version=1, card=card, **common)
 
 
+@contextmanager
+def lock_wallets(network: NetworkForTests, cards: list[str]) -> Iterator[None]:
+    """By a transaction of somebody else, on a connection of its own."""
+    with owner_connection() as connection:
+        connection.execute(
+            text(
+                "SELECT FROM ledger.wallets JOIN tenants.cards USING (tenant_id, member_id) "
+                "WHERE tenant_id = :tenant AND number = ANY (:cards) FOR UPDATE OF wallets"
+            ),
+            {"tenant": network.tenant_id, "cards": cards},
+        )
+        yield
+        connection.rollback()
+
+
 def test_an_event_that_the_database_can_not_take_does_not_keep_those_beside_it_from_being_posted(
     app: APIFlask, network: NetworkForTests, till: Till, card: str
 ) -> None:
@@ -410,14 +427,36 @@ def test_a_till_whose_card_is_locked_holds_up_no_other(
     till.accrue(card, 1000)
     others = [network.add_card() for _ in range(THREADS)]
     with ThreadPoolExecutor(1) as aside:
-        with unit_of_work(network.tenant_id) as session:
-            session.execute(text("SELECT FROM ledger.wallets FOR UPDATE"))
+        with lock_wallets(network, [card]):
             stuck = aside.submit(crowd.call, lambda till: till.accrue(card, 1000))
             time.sleep(0.05)
             answers = crowd.call(*[lambda till, c=other: till.accrue(c, 1000) for other in others])
             assert outcomes(answers) == {"posted": THREADS}
             assert not stuck.done()
         assert outcomes(stuck.result()) == {"posted": 1}
+
+
+def test_a_till_that_comes_to_be_posted_together_with_a_locked_card_does_not_wait_for_it(
+    app: APIFlask, network: NetworkForTests, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenants.foundation.group_commit.PATIENCE_SECONDS", SECONDS_MAX)
+    first, locked, *others = [network.add_card() for _ in range(THREADS)]
+    for card in (first, locked):
+        till.accrue(card, 1000)
+
+    def accrue(card: str) -> Future[Any]:
+        event = plain_accrual(till, card, card)
+        return threads.submit(at_once, app, [lambda: ledger().post_one(network.tenant_id, event)])
+
+    with ThreadPoolExecutor(THREADS) as threads, lock_wallets(network, [locked]):
+        with lock_wallets(network, [first]):
+            under_way = accrue(first)
+            time.sleep(0.1)
+            stuck, *waiting = [accrue(card) for card in (locked, *others)]
+            time.sleep(0.1)
+        assert [posted.result(SECONDS_MAX)[0].outcome for posted in (under_way, *waiting)] == [POSTED] * (THREADS - 1)
+        assert not stuck.done()
+    assert stuck.result()[0].outcome == POSTED
 
 
 def test_a_month_closed_under_load_holds_every_acknowledged_transfer_in_one_window(

@@ -50,5 +50,14 @@ BEGIN
     END LOOP;
 END $$;
 
+-- The same for events that have nothing to do with each other: one that has to wait for a lock must not keep the others
+-- waiting. Then none is posted (lock_not_available), and each is to be posted by itself.
+CREATE OR REPLACE FUNCTION ledger.post_together(tenant uuid, events jsonb) RETURNS SETOF ledger.posting_result
+LANGUAGE plpgsql VOLATILE
+SET lock_timeout = '100ms' AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM ledger.post(tenant, events);
+END $$;
+
 -- Of earlier releases. Here and not in a revision, so that it goes in the same transaction as its last caller.
 DROP FUNCTION IF EXISTS ledger.lock_wallets(uuid, jsonb);
