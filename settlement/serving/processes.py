@@ -35,9 +35,10 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 RESTART_SECONDS = 2.0
-# An HTTP server that gives up sooner has never served. Later it does so too, when one of its workers was killed twice
-# within seconds.
+# An HTTP server gives up when it can't start, and when one of its workers was killed twice within seconds. If it gives up
+# so soon so often in a row, it can't start.
 HTTP_SECONDS_MIN = 10.0
+HTTP_STARTS_MAX = 3
 REVIVE_SECONDS = 1.0
 REVIVE_SECONDS_AFTER_FAILURE = 5.0
 # A worker finishes the job it is at, the HTTP server the requests it has. Then it is told again: the worker puts its
@@ -58,6 +59,7 @@ class Child:
     command: Sequence[str]
     process: subprocess.Popen[bytes]
     started_at: float
+    gave_up_soon: int = 0
 
 
 def run_worker(burst: bool, only_webhooks: bool = False) -> None:
@@ -138,8 +140,8 @@ def noting_stop_signals() -> Iterator[list[int]]:
 def serve_until_told(commands: dict[str, list[str]], signals: list[int], var: Path) -> int:
     """Run until a signal comes, whose number is returned.
 
-    What ends is started again, the embedded servers under `var` too; but not an HTTP server that gives up at once:
-    something that a restart does not mend is wrong then.
+    What ends is started again, the embedded servers under `var` too; but not an HTTP server that gives up again and
+    again: something that a restart does not mend is wrong then.
     """
     children: list[Child] = []
     servers = EmbeddedServers(var)
@@ -167,7 +169,8 @@ def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
 
 def replace_or_raise(child: Child) -> None:
     status, lived_seconds = child.process.returncode, time.monotonic() - child.started_at
-    if child.name == "http" and status >= 0 and lived_seconds < HTTP_SECONDS_MIN:
+    child.gave_up_soon = child.gave_up_soon + 1 if status >= 0 and lived_seconds < HTTP_SECONDS_MIN else 0
+    if child.name == "http" and child.gave_up_soon == HTTP_STARTS_MAX:
         raise ClearinghouseError(f"The HTTP server ended with status {status}; see above.")
     log.warning("the %s ended with status %s; starting it again", child.name, status)
     time.sleep(RESTART_SECONDS)
