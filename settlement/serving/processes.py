@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 RESTART_SECONDS = 2.0
-# An HTTP server gives up when it can't start, and when one of its workers was killed twice within seconds. If it gives up
-# so soon so often in a row, it can't start.
+# An HTTP server gives up when it can't start, and when one of its workers was killed twice within seconds. Of one that
+# does so this soon, this often in a row, it is the former.
 HTTP_SECONDS_MIN = 10.0
 HTTP_STARTS_MAX = 3
 REVIVE_SECONDS = 1.0
