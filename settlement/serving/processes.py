@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 RESTART_SECONDS = 2.0
-# An HTTP server gives up when it can't start, and when one of its workers was killed twice within seconds. Of one that
-# does so this soon, this often in a row, it is the former.
+# An HTTP server gives up when it can't start, and when one of its workers was killed twice within seconds. Who gives
+# up this soon, this often in a row, can't start.
 HTTP_SECONDS_MIN = 10.0
 HTTP_STARTS_MAX = 3
 REVIVE_SECONDS = 1.0
