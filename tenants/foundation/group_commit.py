@@ -21,15 +21,15 @@ log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 0.02
 
 
-class Member(Generic[Item, Result]):
-    """Someone who waits; woken with a `result`, or with a `group` to call for, or with neither: to call alone."""
+class Ticket(Generic[Item, Result]):
+    """Of someone who waits; woken with a `result`, or with a `group` to call for, or with neither: to call alone."""
 
     __slots__ = ("group", "item", "result", "sleep")
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self.result: Result | None = None
-        self.group: list[Member[Item, Result]] = []
+        self.group: list[Ticket[Item, Result]] = []
         self.sleep = Lock()
         self.sleep.acquire()
 
@@ -41,9 +41,9 @@ class Queue(Generic[Item, Result]):
 
     def __init__(self) -> None:
         self.calls = 0
-        self.waiting: list[Member[Item, Result]] = []
+        self.waiting: list[Ticket[Item, Result]] = []
 
-    def take_all(self) -> list[Member[Item, Result]]:
+    def take_all(self) -> list[Ticket[Item, Result]]:
         taken, self.waiting = self.waiting, []
         return taken
 
@@ -62,45 +62,45 @@ class GroupCommit(Generic[Key, Item, Result]):
 
     def submit(self, key: Key, item: Item) -> Result:
         """The item's result. Raises what the call raises for this item alone."""
-        member: Member[Item, Result] = Member(item)
+        ticket: Ticket[Item, Result] = Ticket(item)
         with self._lock:
             queue = self._queues.setdefault(key, Queue())
-            queue.waiting.append(member)
+            queue.waiting.append(ticket)
             must_wait = queue.calls > 0
             if not must_wait:
                 queue.calls += 1
-                member.group = queue.take_all()
+                ticket.group = queue.take_all()
         if must_wait:
-            self._wait(queue, member)
-        if member.group:
-            self._call_for_group(key, queue, member.group)
-        return self._call(key, [item])[0] if member.result is None else member.result
+            self._wait(queue, ticket)
+        if ticket.group:
+            self._call_for_group(key, queue, ticket.group)
+        return self._call(key, [item])[0] if ticket.result is None else ticket.result
 
-    def _wait(self, queue: Queue[Item, Result], member: Member[Item, Result]) -> None:
-        if member.sleep.acquire(timeout=PATIENCE_SECONDS):
+    def _wait(self, queue: Queue[Item, Result], ticket: Ticket[Item, Result]) -> None:
+        if ticket.sleep.acquire(timeout=PATIENCE_SECONDS):
             return
         with self._lock:
-            if member in queue.waiting:
+            if ticket in queue.waiting:
                 queue.calls += 1
-                member.group = queue.take_all()
+                ticket.group = queue.take_all()
                 return
         # Somebody has taken it along meanwhile.
-        member.sleep.acquire()
+        ticket.sleep.acquire()
 
-    def _call_for_group(self, key: Key, queue: Queue[Item, Result], group: list[Member[Item, Result]]) -> None:
+    def _call_for_group(self, key: Key, queue: Queue[Item, Result], group: list[Ticket[Item, Result]]) -> None:
         try:
-            results = self._call(key, [member.item for member in group])
-            for member, result in zip(group, results, strict=True):
-                member.result = result
-        except Exception:
+            results = self._call(key, [ticket.item for ticket in group])
+            for ticket, result in zip(group, results, strict=True):
+                ticket.result = result
+        except Exception as error:
             if len(group) == 1:
                 raise
-            log.info("a call for %s together failed; each is made alone", len(group), exc_info=True)
+            log.info("each of %s is called for alone after %s", len(group), type(error).__name__)
         finally:
             self._hand_over(queue)
-            for member in group:
-                member.sleep.release()
-            # Its first member holds on to it.
+            for ticket in group:
+                ticket.sleep.release()
+            # Its first ticket holds on to it.
             group.clear()
 
     def _hand_over(self, queue: Queue[Item, Result]) -> None:
