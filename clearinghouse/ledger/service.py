@@ -272,7 +272,8 @@ class Ledger:
         """Post events of one network, in order, in one transaction.
 
         Events without an idempotency key (those of the clearinghouse itself) must be safe to repeat by nature: a
-        call whose connection broke is made again, whether it had committed or not.
+        call whose connection broke is made again, whether it had committed or not. `statement`: POST_TOGETHER raises
+        `LockNotAvailable`, and has posted nothing, where POST waits for a lock.
         """
         arguments = (str(tenant_id), orjson.dumps(events).decode())
         for attempt in range(1, TRIES_MAX + 1):

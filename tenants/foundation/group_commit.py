@@ -7,6 +7,7 @@ waits for others to come: alone, a thread calls at once.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
 from typing import Generic, TypeVar
@@ -58,13 +59,13 @@ class GroupCommit(Generic[Key, Item, Result]):
     def __init__(self, call: Callable[[Key, Sequence[Item]], Sequence[Result]]) -> None:
         self._call = call
         self._lock = Lock()
-        self._queues: dict[Key, Queue[Item, Result]] = {}
+        self._queues: defaultdict[Key, Queue[Item, Result]] = defaultdict(Queue)
 
     def submit(self, key: Key, item: Item) -> Result:
         """The item's result. Raises what the call raises for this item alone."""
         ticket: Ticket[Item, Result] = Ticket(item)
         with self._lock:
-            queue = self._queues.setdefault(key, Queue())
+            queue = self._queues[key]
             queue.waiting.append(ticket)
             must_wait = queue.calls > 0
             if not must_wait:

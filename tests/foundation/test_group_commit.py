@@ -109,7 +109,8 @@ def test_a_call_that_waits_for_a_lock_holds_up_nobody_for_longer_than_patience_l
     assert stuck.result() == 2
 
 
-def test_networks_do_not_wait_for_each_other(patient: None) -> None:
+@pytest.mark.usefixtures("patient")
+def test_networks_do_not_wait_for_each_other() -> None:
     recorder = Recorder(1)
     crowd = Crowd(recorder)
     [stuck] = crowd.submit(1)

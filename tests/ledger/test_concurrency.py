@@ -422,7 +422,7 @@ def test_an_event_that_the_database_can_not_take_does_not_keep_those_beside_it_f
 
 
 def test_a_till_whose_card_is_locked_holds_up_no_other(
-    app: APIFlask, network: NetworkForTests, crowd: Crowd, till: Till, card: str
+    network: NetworkForTests, crowd: Crowd, till: Till, card: str
 ) -> None:
     till.accrue(card, 1000)
     others = [network.add_card() for _ in range(THREADS)]
