@@ -29,7 +29,7 @@ from benchmarks.world import (
 from clearinghouse.ledger.service import Grant, accrual, common_fields, ledger
 from clearinghouse.programme.rules import expires_on
 from tenants.foundation import clock
-from tenants.foundation.database import connect_arguments
+from tenants.foundation.database import PLANS_BY_INDEX, connect_arguments
 from tenants.foundation.luhn import check_digit
 
 CLIENTS, THREADS = 8, 2
@@ -187,7 +187,7 @@ def variables(network: Network, stores: int, members: int) -> dict[str, object]:
 def environment(world: World) -> dict[str, str]:
     """As the application's posting engine connects: same role, same settings."""
     url = make_url(world.database_url)
-    arguments = connect_arguments("plan_cache_mode=force_generic_plan", "enable_seqscan=off")
+    arguments = connect_arguments(*PLANS_BY_INDEX)
     return {
         **os.environ,
         "PGHOST": str(url.query["host"]),

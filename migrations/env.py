@@ -59,7 +59,7 @@ def upgrade_once(engine: Engine) -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
-    if installed == newest_revision():
+    if installed == newest_revision() == installed_revision(engine):
         with engine.begin() as connection:
             install_functions(connection)
 

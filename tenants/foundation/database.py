@@ -60,6 +60,14 @@ def normal_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg2")
 
 
+# Plans are made once a connection and kept: generic ones, each row by its index even while the tables are small or
+# nobody has counted them, because they will not stay small.
+PLANS_BY_INDEX = (
+    "plan_cache_mode=force_generic_plan",
+    *("enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off", "enable_material=off"),
+)
+
+
 def connect_arguments(*settings: str) -> dict[str, str]:
     """Connect as the role that can't bypass row-level security, whoever logs in."""
     options = (f"role={APPLICATION_ROLE}", "timezone=UTC", "lock_timeout=20s", *settings)
@@ -85,8 +93,7 @@ def autocommit_engine(url: str, pool_size: int = 8) -> Engine:
     """Connections for `tenants.foundation.calls`: autocommit, so a call is one round trip.
 
     Nothing that lasts longer than a statement is ever set on them, so they go back to the pool as
-    they are, without a ROLLBACK. Plans are made once a connection and kept: generic ones, by index
-    even while the tables are small, because they will not stay small.
+    they are, without a ROLLBACK.
     """
     return create_engine(
         normal_url(url),
@@ -97,7 +104,7 @@ def autocommit_engine(url: str, pool_size: int = 8) -> Engine:
         pool_use_lifo=True,
         pool_size=pool_size,
         max_overflow=pool_size,
-        connect_args=connect_arguments("plan_cache_mode=force_generic_plan", "enable_seqscan=off"),
+        connect_args=connect_arguments(*PLANS_BY_INDEX),
     )
 
 

@@ -58,7 +58,7 @@ def all_errors(kind: type[ClearinghouseError]) -> Iterator[type[ClearinghouseErr
 def codes_in_sql() -> set[str]:
     """What the posting function refuses in so many words; others it puts together (`card_` and the status)."""
     texts = [path.read_text() for path in sorted(SQL.glob("*.sql"))]
-    return {code for text in texts for code in re.findall(r"ledger\.refused(?:_draft)?\('(\w*[a-z])'", text)}
+    return {code for text in texts for code in re.findall(r"ledger\.(?:refused|refusal)\('(\w*[a-z])'", text)}
 
 
 def codes_in_table(text: str) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ from tenants.foundation.database import normal_url, unit_of_work
 from tests.conftest import NetworkForTests, Till
 
 Event = dict[str, Any]
+OCCURRED = {"occurred_at": "2026-10-01T12:00:00Z"}
+UNKNOWN_CARD = "6291000000000000"
 # What two postings of the same event in two networks differ in.
-OWN = {"transfer_id", "posted_at", "reverses_transfer_id", "occurred_at", "card"}
+OWN = {"transfer_id", "posted_at", "reverses_transfer_id", "occurred_at", "card", "hold_id", "expires_at"}
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +63,7 @@ def count_transfers(network: NetworkForTests) -> int:
 
 
 def a_day_at_the_till(card: str) -> list[Event]:
-    on = {"occurred_at": "2026-10-01T12:00:00Z"}
+    on = OCCURRED
     return [
         accrual(card, 10000, "1", **on),
         redemption(card, 30, "2", **on),
@@ -86,7 +89,8 @@ def shown(answer: Event | None) -> Event:
 def send_singly(till: Till, each: Event) -> tuple[str, Event]:
     body = dict(each)
     kind, key = body.pop("kind"), body.pop("idempotency_key")
-    answer = till.post(f"/v1/{kind}s", body, key)
+    path = f"/v1/holds/{body.pop('hold_id')}/{kind}" if "hold_id" in body else f"/v1/{kind}s"
+    answer = till.post(path, body, key)
     if answer.status_code != 201:
         return "refused", {"code": answer.json["code"]}
     return ("replayed" if "Idempotent-Replayed" in answer.headers else "posted"), shown(answer.json)
@@ -107,6 +111,61 @@ def test_a_batch_gives_the_same_results_as_single_calls(
     assert together == single
     assert {outcome for outcome, _ in single} == {"posted", "replayed", "refused"}
     assert till.balance(card)["available"] == single_till.balance(single_card)["available"] == 50
+
+
+def place_hold(till: Till, card: str, order_ref: str) -> str:
+    answer = till.post("/v1/holds", {"card": card, "order_ref": order_ref, "points": 10})
+    assert answer.status_code == 201, answer.json
+    return answer.json["hold_id"]
+
+
+def a_day_of_chance(chance: Random, cards: Sequence[str], holds: Sequence[str], length: int) -> list[Event]:
+    """So few cards, orders and keys that many events meet others of their batch in one or several of them."""
+
+    def any_event() -> Event:
+        kind = chance.choice(["accrual"] * 4 + ["redemption"] * 4 + ["reversal"] * 2 + ["hold", "capture", "void"])
+        order_ref, card = str(chance.randrange(length // 3)), chance.choice([*cards, UNKNOWN_CARD])
+        made: Event = {"kind": kind, "idempotency_key": str(chance.randrange(length)), **OCCURRED}
+        match kind:
+            case "accrual":
+                return {**made, "card": card, "order_ref": order_ref, "amount": chance.choice([500, 2500, 9900])}
+            case "redemption" | "hold":
+                return {**made, "card": card, "order_ref": order_ref, "points": chance.choice([1, 20, 60])}
+            case "reversal":
+                part = chance.choice([{}, {"points": 1}])
+                return {**made, "original_order_ref": order_ref, **part}
+            case _:
+                return {**made, "hold_id": chance.choice(holds)}
+
+    return [any_event() for _ in range(length)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("members", [2, 30])
+def test_whatever_meets_in_a_batch_gives_the_same_results_as_single_calls(
+    network: NetworkForTests, make_network: Callable[..., NetworkForTests], seed: int, members: int
+) -> None:
+    together, apart = network, make_network()
+    days, tills, wallets = [], [], []
+    for each in (together, apart):
+        till, cards = each.add_till("Z"), [each.add_card() for _ in range(members)]
+        for card in cards:
+            till.accrue(card, 5000, **OCCURRED)
+        holds = [place_hold(till, card, f"h{number}") for number, card in enumerate(cards)]
+        days.append(a_day_of_chance(Random(seed), cards, holds, 90))
+        tills.append(till)
+        wallets.append(cards)
+
+    batch = send(tills[0], days[0]).json["results"]
+    single = [send_singly(tills[1], each) for each in days[1]]
+
+    assert [
+        (r["outcome"], shown(r["transfer"]) if "transfer" in r else {"code": r["problem"]["code"]}) for r in batch
+    ] == single
+    assert [tills[0].balance(card)["available"] for card in wallets[0]] == [
+        tills[1].balance(card)["available"] for card in wallets[1]
+    ]
+    assert check_ledger(apart.tenant_id) == []
 
 
 def test_the_refusals_of_a_batch_say_as_much_as_those_of_single_calls(till: Till, card: str) -> None:

@@ -1,12 +1,11 @@
 -- Tamper evidence: SHA-256 over the member's previous hash and everything that this transfer says.
 -- The text is that of a ROW, whose quoting makes it unambiguous; times and dates go in as numbers, so that
--- it does not depend on a session's TimeZone or DateStyle.
+-- it does not depend on a session's TimeZone or DateStyle. In SQL, so that whoever calls it takes it in.
 CREATE OR REPLACE FUNCTION ledger.transfer_hash(
     previous_hash bytea, transfer ledger.transfers, lines ledger.posting_line[]
 ) RETURNS bytea
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
-BEGIN
-    RETURN sha256(previous_hash || convert_to(ROW(
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT sha256(previous_hash || convert_to(ROW(
         transfer.tenant_id, transfer.transfer_id, transfer.kind, transfer.member_id, transfer.sequence,
         transfer.card_id, transfer.store_id, transfer.terminal_id, transfer.order_ref, transfer.reverses_transfer_id,
         transfer.amount, transfer.points, transfer.deficit_change, transfer.programme_version,
@@ -15,5 +14,5 @@ BEGIN
         transfer.idempotency_key, transfer.request_hash, transfer.available_after, transfer.deficit_after,
         lines)::text
         -- Outside the ROW, and nothing when there is none: transfers from before this column keep their hash.
-        || coalesce(transfer.refers_to_transfer_id::text, ''), 'UTF8'));
-END $$;
+        || coalesce(transfer.refers_to_transfer_id::text, ''), 'UTF8'))
+$$;

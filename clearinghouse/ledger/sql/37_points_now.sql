@@ -23,7 +23,7 @@ BEGIN
     WHERE wallet.held > 0 AND holds.tenant_id = tenant AND holds.member_id = member
       AND holds.state = 'held' AND holds.expires_at <= clock_timestamp();
     RETURN QUERY SELECT
-        wallet.balance - ledger.expired_but_open(tenant, member, on_date)
+        wallet.balance - (SELECT points FROM ledger.expired_points(tenant, member, on_date))
             + greatest(overdue.usable - wallet.deficit, 0),
         wallet.held - overdue.points,
         greatest(wallet.deficit - overdue.points, 0);

@@ -32,57 +32,59 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Take points out of the member's lots, for good (redemption) or for a while (hold). What an offline till has given
--- away already is honoured up to the network's limit: what no lot covers, the member owes or the store bears.
+-- Take points out of the member's lots, for good (redemption) or for a while (hold), but none of the `expired` ones. What
+-- an offline till has given away already is honoured up to the network's limit: what no lot covers, the member owes or
+-- the store bears.
 CREATE OR REPLACE FUNCTION ledger.redeem(
-    tenant uuid, event ledger.posting_event, wallet ledger.wallets, transfer ledger.transfers
-) RETURNS ledger.posting_draft
+    event ledger.posting_event, wallet ledger.wallets, transfer ledger.transfers, expired bigint
+) RETURNS ledger.transfer_draft
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     lines ledger.posting_line[];
     broken jsonb;
     uncovered bigint;
-    available bigint := wallet.balance
-        - ledger.expired_but_open(tenant, wallet.member_id, event.business_date);
+    available bigint := wallet.balance - expired;
 BEGIN
     IF event.code_step <= wallet.last_code_step THEN
-        RETURN ledger.refused_draft('code_used');
+        RETURN ledger.refusal('code_used');
     END IF;
     IF event.velocity_limits IS NOT NULL THEN
         broken := ledger.broken_velocity_limit(
-            tenant, wallet.member_id, event.store_id, event.velocity_limits, event.points);
+            wallet.tenant_id, wallet.member_id, event.store_id, event.velocity_limits, event.points);
         IF broken IS NOT NULL THEN
-            RETURN ledger.refused_draft('velocity_exceeded', broken);
+            RETURN ledger.refusal('velocity_exceeded', broken);
         END IF;
     END IF;
     IF event.at_most THEN
         transfer.points := least(event.points, available);
         IF transfer.points = 0 THEN
-            RETURN ledger.refused_draft('nothing_to_redeem', jsonb_build_object('available', 0));
+            RETURN ledger.refusal('nothing_to_redeem', jsonb_build_object('available', 0));
         END IF;
         transfer.amount := transfer.points * event.amount / event.points;
     END IF;
     uncovered := greatest(transfer.points - available, 0);
     IF uncovered > 0 AND coalesce(transfer.points > event.beyond_limit, true) THEN
-        RETURN ledger.refused_draft(
+        RETURN ledger.refusal(
             CASE WHEN event.beyond_limit IS NULL THEN 'insufficient_points' ELSE 'offline_limit_exceeded' END,
             jsonb_strip_nulls(jsonb_build_object(
                 'available', available, 'missing', uncovered, 'offline_limit', event.beyond_limit)));
     END IF;
 
     IF event.kind = 'hold' THEN
-        lines := ledger.consume_lots(tenant, wallet.member_id, event.business_date, transfer.points, 'held', NULL);
+        lines := ledger.consume_lots(
+            wallet.tenant_id, wallet.member_id, event.business_date, transfer.points, 'held', NULL);
     ELSE
         lines := ledger.consume_lots(
-            tenant, wallet.member_id, event.business_date, transfer.points, 'recovered', event.store_id);
+            wallet.tenant_id, wallet.member_id, event.business_date, transfer.points, 'recovered', event.store_id);
         IF uncovered > 0 AND event.beyond_charged_to = 'store' THEN
             lines := lines || ROW('borne', event.store_id, 'recovered', event.store_id, event.store_id, uncovered,
                                   NULL)::ledger.posting_line;
         ELSIF uncovered > 0 THEN
             -- Head office advances what a later accrual of the member will repay.
-            lines := lines || ROW('deficit', wallet.member_id, 'recovered', event.store_id, tenant, uncovered,
+            lines := lines || ROW('deficit', wallet.member_id, 'recovered', event.store_id, wallet.tenant_id, uncovered,
                                   NULL)::ledger.posting_line;
         END IF;
     END IF;
-    RETURN ROW(transfer, lines, NULL, NULL)::ledger.posting_draft;
+    wallet.last_code_step := coalesce(event.code_step, wallet.last_code_step);
+    RETURN ROW('posted', NULL, NULL, transfer, lines, wallet, NULL)::ledger.transfer_draft;
 END $$;

@@ -10,8 +10,8 @@ RETURN (SELECT next FROM (VALUES
 -- Capture a hold (in part: the rest is released), void it, or let it expire. The points that are released go back to
 -- their lots.
 CREATE OR REPLACE FUNCTION ledger.resolve_hold(
-    tenant uuid, event ledger.posting_event, wallet ledger.wallets, placed ledger.transfers, transfer ledger.transfers
-) RETURNS ledger.posting_draft
+    event ledger.posting_event, wallet ledger.wallets, placed ledger.transfers, transfer ledger.transfers
+) RETURNS ledger.transfer_draft
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     hold ledger.holds;
@@ -22,9 +22,9 @@ DECLARE
     captured bigint;
     owed bigint := wallet.deficit;
 BEGIN
-    SELECT * INTO STRICT hold FROM ledger.holds WHERE tenant_id = tenant AND hold_id = placed.transfer_id;
+    SELECT * INTO STRICT hold FROM ledger.holds WHERE tenant_id = wallet.tenant_id AND hold_id = placed.transfer_id;
     IF ledger.next_hold_state(event.kind, hold.state) IS NULL THEN
-        RETURN ledger.refused_draft('hold_' || hold.state, jsonb_build_object('transfer_id', hold.resolved_by));
+        RETURN ledger.refusal('hold_' || hold.state, jsonb_build_object('transfer_id', hold.resolved_by));
     END IF;
     IF event.kind = 'capture' THEN
         transfer.points := CASE
@@ -34,7 +34,7 @@ BEGIN
             WHEN event.amount IS NOT NULL THEN placed.points + event.amount
             ELSE placed.points END;
         IF transfer.points > placed.points OR event.amount > placed.amount THEN
-            RETURN ledger.refused_draft('more_than_held', jsonb_build_object(
+            RETURN ledger.refusal('more_than_held', jsonb_build_object(
                 'points_held', placed.points, 'amount_held', placed.amount));
         END IF;
         transfer.amount := coalesce(
@@ -50,7 +50,7 @@ BEGIN
     left_to_capture := CASE event.kind WHEN 'capture' THEN transfer.points ELSE 0 END;
     FOR posting IN
         SELECT * FROM ledger.postings
-        WHERE tenant_id = tenant AND settlement_month = placed.settlement_month
+        WHERE tenant_id = wallet.tenant_id AND settlement_month = placed.settlement_month
           AND transfer_id = placed.transfer_id AND target = 'held'
         ORDER BY line
     LOOP
@@ -61,13 +61,13 @@ BEGIN
                                   NULL)::ledger.posting_line;
         END IF;
         IF captured < posting.points THEN
-            given_back := ledger.give_back(tenant, wallet.member_id, event.business_date, event.grace_days, owed,
-                'held', posting.target_id, posting.target_id, posting.points - captured);
+            given_back := ledger.give_back(wallet.tenant_id, wallet.member_id, event.business_date, event.grace_days,
+                owed, 'held', posting.target_id, posting.target_id, posting.points - captured);
             owed := owed - ledger.repaid_by(given_back);
             lines := lines || given_back;
         END IF;
     END LOOP;
-    RETURN ROW(transfer, lines, NULL, NULL)::ledger.posting_draft;
+    RETURN ROW('posted', NULL, NULL, transfer, lines, wallet, NULL)::ledger.transfer_draft;
 END $$;
 
 -- A hold of its own transfer, and later what became of it; called when the transfer has been written.
@@ -107,7 +107,7 @@ BEGIN
         expiry.occurred_at := clock_timestamp();
         expiry.business_date := event.business_date;
         expiry.grace_days := event.grace_days;
-        PERFORM ledger.post_event(wallet.tenant_id, books, expiry);
+        PERFORM ledger.post_run(books, ARRAY[expiry], ledger.lock_subjects(wallet.tenant_id, ARRAY[expiry]));
     END LOOP;
     SELECT * INTO STRICT wallet FROM ledger.wallets
     WHERE tenant_id = wallet.tenant_id AND member_id = wallet.member_id;

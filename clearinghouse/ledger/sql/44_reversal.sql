@@ -16,9 +16,9 @@ END $$;
 -- by points, or all that is left. Counted on the total, so that many small returns come to the same as a large one:
 -- of an accrual the points kept are rounded down, of a redemption the points given back.
 CREATE OR REPLACE FUNCTION ledger.size_of_reversal(
-    tenant uuid, event ledger.posting_event, original ledger.transfers, transfer ledger.transfers,
+    event ledger.posting_event, wallet ledger.wallets, original ledger.transfers, transfer ledger.transfers,
     points_left bigint, amount_left bigint
-) RETURNS ledger.posting_draft
+) RETURNS ledger.transfer_draft
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     kept bigint;
@@ -27,20 +27,20 @@ BEGIN
     IF event.purchase_lines IS NOT NULL THEN
         SELECT wanted.line, wanted.amount, bought.amount_left INTO wrong
         FROM jsonb_to_recordset(event.purchase_lines) AS wanted (line text, amount bigint)
-        LEFT JOIN ledger.lines_left(tenant, original.transfer_id) AS bought USING (line)
+        LEFT JOIN ledger.lines_left(wallet.tenant_id, original.transfer_id) AS bought USING (line)
         WHERE bought.line IS NULL OR bought.amount_left = 0 OR wanted.amount > bought.amount_left
         ORDER BY bought.line NULLS FIRST LIMIT 1;
         IF FOUND AND wrong.amount_left IS NULL THEN
-            RETURN ledger.refused_draft('line_unknown', jsonb_build_object('line', wrong.line));
+            RETURN ledger.refusal('line_unknown', jsonb_build_object('line', wrong.line));
         ELSIF FOUND THEN
-            RETURN ledger.refused_draft('more_than_left', jsonb_build_object(
+            RETURN ledger.refusal('more_than_left', jsonb_build_object(
                 'line', wrong.line, 'amount_left', wrong.amount_left));
         END IF;
         SELECT coalesce(sum(coalesce(wanted.amount, bought.amount_left)) FILTER (WHERE wanted.line IS NOT NULL), 0),
                floor(sum(bought.rate * CASE WHEN wanted.line IS NULL THEN bought.amount_left
                          ELSE bought.amount_left - coalesce(wanted.amount, bought.amount_left) END))
         INTO transfer.amount, kept
-        FROM ledger.lines_left(tenant, original.transfer_id) AS bought
+        FROM ledger.lines_left(wallet.tenant_id, original.transfer_id) AS bought
         LEFT JOIN jsonb_to_recordset(event.purchase_lines) AS wanted (line text, amount bigint) USING (line);
         transfer.points := greatest(points_left - kept, 0);
     ELSIF event.amount IS NOT NULL THEN
@@ -63,10 +63,10 @@ BEGIN
         transfer.amount := amount_left;
     END IF;
     IF transfer.amount > amount_left OR transfer.points > points_left THEN
-        RETURN ledger.refused_draft('more_than_left', jsonb_build_object(
+        RETURN ledger.refusal('more_than_left', jsonb_build_object(
             'points_left', points_left, 'amount_left', amount_left));
     END IF;
-    RETURN ROW(transfer, NULL, NULL, NULL)::ledger.posting_draft;
+    RETURN ROW('posted', NULL, NULL, transfer, NULL, wallet, NULL)::ledger.transfer_draft;
 END $$;
 
 -- Take `wanted` points of an accrual back, of which `undone` were taken back before: what is left of its own lots,
@@ -197,35 +197,35 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION ledger.reverse(
-    tenant uuid, event ledger.posting_event, wallet ledger.wallets, original ledger.transfers, transfer ledger.transfers
-) RETURNS ledger.posting_draft
+    event ledger.posting_event, wallet ledger.wallets, original ledger.transfers, transfer ledger.transfers
+) RETURNS ledger.transfer_draft
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    draft ledger.posting_draft;
+    draft ledger.transfer_draft;
     undone record;
 BEGIN
     SELECT coalesce(sum(points), 0)::bigint AS points, coalesce(sum(amount), 0)::bigint AS amount,
            (array_agg(transfer_id ORDER BY sequence DESC))[1] AS last_id
     INTO undone FROM ledger.transfers
-    WHERE tenant_id = tenant AND reverses_transfer_id = original.transfer_id;
+    WHERE tenant_id = wallet.tenant_id AND reverses_transfer_id = original.transfer_id;
     IF undone.last_id IS NOT NULL AND undone.points = original.points AND undone.amount = original.amount THEN
-        RETURN ledger.refused_draft('already_reversed', jsonb_build_object('transfer_id', undone.last_id));
+        RETURN ledger.refusal('already_reversed', jsonb_build_object('transfer_id', undone.last_id));
     END IF;
 
     transfer.card_id := original.card_id;
     transfer.reverses_transfer_id := original.transfer_id;
     transfer.programme_version := original.programme_version;
     draft := ledger.size_of_reversal(
-        tenant, event, original, transfer, original.points - undone.points, original.amount - undone.amount);
+        event, wallet, original, transfer, original.points - undone.points, original.amount - undone.amount);
     IF draft.code IS NOT NULL THEN
         RETURN draft;
     END IF;
     IF original.kind = 'accrual' THEN
         draft.lines := ledger.take_back(
-            tenant, event, wallet, original, undone.points, (draft.transfer).points);
+            wallet.tenant_id, event, wallet, original, undone.points, (draft.transfer).points);
     ELSE
         draft.lines := ledger.undo_redemption(
-            tenant, event, wallet, original, undone.points, (draft.transfer).points);
+            wallet.tenant_id, event, wallet, original, undone.points, (draft.transfer).points);
     END IF;
     RETURN draft;
 END $$;

@@ -14,6 +14,7 @@ DECLARE
     transfer ledger.transfers;
     given ledger.posting_line[];
     taken ledger.posting_line[];
+    drafts ledger.transfer_draft[];
     owed bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(ledger.cut_off_key(tenant));
@@ -24,8 +25,7 @@ BEGIN
     IF (SELECT count(*) FROM tenants.members WHERE tenant_id = tenant AND member_id IN (merged, kept)) < 2 THEN
         RETURN ledger.refused('member_unknown');
     END IF;
-    PERFORM ledger.lock_wallet(tenant, least(merged, kept));
-    PERFORM ledger.lock_wallet(tenant, greatest(merged, kept));
+    PERFORM ledger.lock_wallets(tenant, ARRAY[merged, kept], ARRAY[merged, kept]);
     SELECT * INTO STRICT gives FROM ledger.wallets WHERE tenant_id = tenant AND member_id = merged;
     SELECT * INTO STRICT takes FROM ledger.wallets WHERE tenant_id = tenant AND member_id = kept;
     SELECT taking.* INTO transfer FROM ledger.transfers giving
@@ -66,11 +66,14 @@ BEGIN
     transfer.occurred_at := at;
     transfer.business_date := on_date;
     transfer.settlement_month := greatest(date_trunc('month', on_date)::date, books.first_open_month);
-    PERFORM ledger.write_transfer(books, transfer, gives, given);
+    PERFORM ledger.write_transfers(books, ARRAY[
+        ROW('posted', NULL, NULL, transfer, given, gives, 0)::ledger.transfer_draft]);
     transfer.transfer_id := in_id;
     transfer.kind := 'merge_in';
     transfer.refers_to_transfer_id := out_id;
-    transfer := ledger.write_transfer(books, transfer, takes, taken);
+    drafts := ledger.write_transfers(books, ARRAY[
+        ROW('posted', NULL, NULL, transfer, taken, takes,
+            (SELECT points FROM ledger.expired_points(tenant, kept, on_date)))::ledger.transfer_draft]);
 
     UPDATE ledger.wallets SET merged_into_member_id = kept
     WHERE tenant_id = tenant AND (member_id = merged OR merged_into_member_id = merged);
@@ -78,5 +81,5 @@ BEGIN
     WHERE tenant_id = tenant AND (member_id = merged OR merged_into_member_id = merged);
     UPDATE tenants.cards SET member_id = kept WHERE tenant_id = tenant AND member_id = merged;
     UPDATE tenants.payment_tokens SET member_id = kept WHERE tenant_id = tenant AND member_id = merged;
-    RETURN ROW('posted', NULL, NULL, transfer, NULL)::ledger.posting_result;
+    RETURN ROW('posted', NULL, NULL, drafts[1].transfer, NULL)::ledger.posting_result;
 END $$;

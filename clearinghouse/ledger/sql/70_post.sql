@@ -1,26 +1,30 @@
--- Lock the wallets of a batch in the order of their ids, so that two batches never wait for each other in a circle.
-CREATE OR REPLACE FUNCTION ledger.lock_wallets(tenant uuid, events ledger.posting_event[]) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+-- Where the runs of a call end, as places in it. Accruals and redemptions are of one run as long as no two of them have a
+-- member, key or order in common. An event that has, begins a run, so that it sees posted what came before. Whatever else
+-- is posted is a run of its own: it may depend on more than these.
+CREATE OR REPLACE FUNCTION ledger.ends_of_runs(events ledger.posting_event[], subjects ledger.posting_subject[])
+RETURNS integer[]
+LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
-    members uuid[];
+    last integer := cardinality(events);
+    begins integer[];
 BEGIN
-    SELECT array_agg(DISTINCT member ORDER BY member) INTO members
-    FROM unnest(events) AS event
-    CROSS JOIN LATERAL (
-        SELECT event.member_id AS member WHERE event.kind = 'expiry'
-        UNION ALL
-        SELECT member_id FROM unnest(ledger.originals_of(tenant, event))
-        UNION ALL
-        SELECT member_id FROM tenants.cards WHERE tenant_id = tenant AND number = event.card
-        UNION ALL
-        SELECT member_id FROM tenants.payment_tokens
-        WHERE tenant_id = tenant AND token_hash = event.payment_token_hash
-    ) AS subject
-    WHERE member IS NOT NULL;
-    INSERT INTO ledger.wallets (tenant_id, member_id) SELECT tenant, unnest(members) ON CONFLICT DO NOTHING;
-    PERFORM FROM ledger.wallets
-    WHERE tenant_id = tenant AND member_id = ANY (members)
-    ORDER BY member_id FOR NO KEY UPDATE;
+    IF last = 1 THEN
+        RETURN ARRAY[1];
+    END IF;
+    begins := ARRAY(
+        SELECT unnest(array_agg(ordinality))
+        FROM unnest(events, subjects) WITH ORDINALITY AS event
+        CROSS JOIN LATERAL (VALUES
+            (wallet_of, ''), (terminal_id, idempotency_key), (store_id, order_of)
+        ) AS used (id, name)
+        WHERE id IS NOT NULL AND name IS NOT NULL
+        GROUP BY id, name HAVING count(*) > 1
+        UNION
+        SELECT ordinality + next
+        FROM unnest(events) WITH ORDINALITY CROSS JOIN (VALUES (0), (1)) AS itself_and (next)
+        WHERE kind NOT IN ('accrual', 'redemption') OR velocity_limits IS NOT NULL
+        ORDER BY 1);
+    RETURN ARRAY(SELECT place - 1 FROM unnest(begins) AS place WHERE place BETWEEN 2 AND last) || last;
 END $$;
 
 -- Post events in order; one result an event, in the same order. The whole call is one transaction, but a
@@ -30,23 +34,36 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     parsed ledger.posting_event[] := ARRAY(
         SELECT one FROM jsonb_populate_recordset(NULL::ledger.posting_event, events) AS one);
-    event ledger.posting_event;
+    run ledger.posting_event[];
+    subjects ledger.posting_subject[];
     books ledger.books;
     result ledger.posting_result;
+    first integer := 1;
+    last integer;
 BEGIN
-    PERFORM set_config('app.tenant_id', tenant::text, true);
-    PERFORM pg_advisory_xact_lock_shared(ledger.cut_off_key(tenant));
+    PERFORM set_config('app.tenant_id', tenant::text, true),
+            pg_advisory_xact_lock_shared(ledger.cut_off_key(tenant));
     SELECT * INTO STRICT books FROM ledger.books WHERE tenant_id = tenant;
-    IF cardinality(parsed) > 1 THEN
-        PERFORM ledger.lock_wallets(tenant, parsed);
+    IF parsed = '{}' THEN
+        RETURN;
     END IF;
-    FOREACH event IN ARRAY parsed LOOP
-        result := ledger.post_event(tenant, books, event);
-        IF result.card IS NULL AND (result.transfer).card_id IS NOT NULL THEN
-            result.card := (SELECT number FROM tenants.cards
-                            WHERE tenant_id = tenant AND card_id = (result.transfer).card_id);
+    subjects := ledger.lock_subjects(tenant, parsed);
+    FOREACH last IN ARRAY ledger.ends_of_runs(parsed, subjects) LOOP
+        run := parsed[first:last];
+        IF first = 1 THEN
+            subjects := subjects[:last];
+        ELSE
+            -- What was posted before may be what these are about.
+            subjects := ledger.lock_subjects(tenant, run);
         END IF;
-        RETURN NEXT result;
+        FOREACH result IN ARRAY ledger.post_run(books, run, subjects) LOOP
+            IF result.card IS NULL AND (result.transfer).card_id IS NOT NULL THEN
+                result.card := (SELECT number FROM tenants.cards
+                                WHERE tenant_id = tenant AND card_id = (result.transfer).card_id);
+            END IF;
+            RETURN NEXT result;
+        END LOOP;
+        first := last + 1;
     END LOOP;
 END $$;
 
@@ -61,3 +78,19 @@ END $$;
 
 -- Of earlier releases. Here and not in a revision, so that it goes in the same transaction as its last caller.
 DROP FUNCTION IF EXISTS ledger.lock_wallets(uuid, jsonb);
+DROP FUNCTION IF EXISTS ledger.lock_wallets(uuid, ledger.posting_event[]);
+DROP FUNCTION IF EXISTS ledger.lock_wallet(uuid, uuid);
+DROP FUNCTION IF EXISTS ledger.post_event(uuid, ledger.books, ledger.posting_event);
+DROP FUNCTION IF EXISTS ledger.write_transfer(ledger.books, ledger.transfers, ledger.wallets, ledger.posting_line[]);
+DROP FUNCTION IF EXISTS ledger.post_accrual(uuid, ledger.posting_event, ledger.wallets);
+DROP FUNCTION IF EXISTS ledger.redeem(uuid, ledger.posting_event, ledger.wallets, ledger.transfers);
+DROP FUNCTION IF EXISTS ledger.resolve_hold(
+    uuid, ledger.posting_event, ledger.wallets, ledger.transfers, ledger.transfers);
+DROP FUNCTION IF EXISTS ledger.expire_lots(uuid, uuid, date, ledger.transfers);
+DROP FUNCTION IF EXISTS ledger.size_of_reversal(
+    uuid, ledger.posting_event, ledger.transfers, ledger.transfers, bigint, bigint);
+DROP FUNCTION IF EXISTS ledger.reverse(
+    uuid, ledger.posting_event, ledger.wallets, ledger.transfers, ledger.transfers);
+DROP FUNCTION IF EXISTS ledger.refused_draft(text, jsonb);
+DROP FUNCTION IF EXISTS ledger.expired_but_open(uuid, uuid, date);
+DROP TYPE IF EXISTS ledger.posting_draft;
