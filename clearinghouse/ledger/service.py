@@ -37,8 +37,8 @@ Refusal = tuple[str, dict[str, Any]]
 POSTED, REPLAYED, REFUSED = "posted", "replayed", "refused"
 
 # Two writers met in a way that only trying again can resolve: the same key or order at the same moment for two
-# members, two batches that lock in a circle, or a member who is being merged into another. On the second try one finds
-# what the other has written. Or a release has replaced the posting functions under the call.
+# members, two batches that lock in a circle, or a member who is being merged into another. On the second try one
+# finds what the other has written. Or a release has replaced the posting functions under the call.
 RETRIED = (
     psycopg2.errors.UniqueViolation,
     psycopg2.errors.DeadlockDetected,

@@ -16,8 +16,8 @@ CREATE TYPE ledger.posting_subject AS (
     transfer_kind ledger.transfer_kind, wallet_of uuid, wallet_is_missing boolean, card_id uuid, card_status text,
     order_of text, originals ledger.transfers[]);
 
--- What an event makes of itself before it is written: the transfer, its lines, the member's wallet and what of it is in
--- expired lots; or why not.
+-- What an event makes of itself before it is written: the transfer, its lines, the member's wallet and what of it is
+-- in expired lots; or why not.
 CREATE TYPE ledger.transfer_draft AS (
     outcome text, code text, detail jsonb, transfer ledger.transfers, lines ledger.posting_line[],
     wallet ledger.wallets, expired bigint);

@@ -194,6 +194,32 @@ def test_tills_post_while_a_new_release_is_set_up(installation: Upgradable, a_re
     assert check_ledger(installation.network.tenant_id) == []
 
 
+WAITING_FOR_THE_CUT_OFF = """
+SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted
+"""
+
+
+def test_a_posting_whose_functions_a_release_replaces_under_it_is_posted_by_the_new_ones(
+    installation: Upgradable,
+) -> None:
+    with ThreadPoolExecutor(1) as aside, installation.owner.connect() as release:
+        # A posting waits for this lock when it has begun, but has not come to its parts.
+        release.execute(
+            text("SELECT pg_advisory_xact_lock(ledger.cut_off_key(:tenant))"),
+            {"tenant": installation.network.tenant_id},
+        )
+        posting = aside.submit(installation.till.accrue, installation.card, 100)
+        until(lambda: installation.scalar(WAITING_FOR_THE_CUT_OFF) == 1)
+        before = release.scalar(text("SELECT pg_get_functiondef('ledger.post'::regproc)"))
+        release.execute(text("ALTER FUNCTION ledger.post_run RENAME TO post_events_of_run"))
+        release.exec_driver_sql(str(before).replace("ledger.post_run", "ledger.post_events_of_run"))
+        release.commit()
+
+    assert posting.result().status_code == 201
+    assert installation.till.balance(installation.card)["available"] == 1
+
+
 def test_the_release_before_goes_on_serving_on_the_newer_database(
     installation: Upgradable, a_release: Callable[..., Path]
 ) -> None:

@@ -258,12 +258,25 @@ def test_velocity_limits(
     assert capture.status_code == 201
 
 
-def offline(till: Till, *events: dict[str, Any]) -> list[dict[str, Any]]:
-    batch = [
+def test_the_redemptions_of_a_batch_count_towards_the_limit_of_their_store(make_network: MakeNetwork) -> None:
+    network = make_network(velocity_limits={"store": {"hour": {"count": 2}}})
+    till, card = rich(network)
+    cards = [card, network.add_card(), network.add_card()]
+    for other in cards[1:]:
+        till.accrue(other, 1000)
+
+    results = batch(till, *[{"card": each, "points": 10} for each in cards])
+
+    assert [result["outcome"] for result in results] == ["posted", "posted", "refused"]
+    assert results[-1]["problem"]["code"] == "velocity_exceeded"
+
+
+def batch(till: Till, *events: dict[str, Any]) -> list[dict[str, Any]]:
+    redemptions = [
         {"kind": "redemption", "idempotency_key": str(ids.new_id()), "order_ref": str(ids.new_id()), **event}
         for event in events
     ]
-    return till.call("POST", "/v1/batches", {"events": batch}).json["results"]
+    return till.call("POST", "/v1/batches", {"events": redemptions}).json["results"]
 
 
 @pytest.mark.parametrize(("charged_to", "deficit"), [("member", 60), ("store", 0)])
@@ -273,7 +286,7 @@ def test_an_offline_redemption_is_honoured_up_to_the_limit(
     network = make_network(offline_limit=100, offline_charged_to=charged_to, pin_from=0)
     till, card = rich(network, points=40)
 
-    beyond, too_much, online = offline(
+    beyond, too_much, online = batch(
         till,
         {"card": card, "points": 100, "offline": True},
         {"card": card, "points": 101, "offline": True},
@@ -296,7 +309,7 @@ def test_a_redemption_that_got_no_answer_can_be_queued_as_offline_under_its_key(
     body = {"card": card, "order_ref": "t-1", "points": 30}
     lost = till.post("/v1/redemptions", body, key="k-1").json
 
-    [answered] = offline(till, {**body, "idempotency_key": "k-1", "offline": True})
+    [answered] = batch(till, {**body, "idempotency_key": "k-1", "offline": True})
 
     assert answered == {"index": 0, "outcome": "replayed", "transfer": lost}
     assert till.balance(card)["available"] == 10
@@ -306,7 +319,7 @@ def test_an_offline_redemption_that_the_balance_covers_is_like_any_other(make_ne
     network = make_network(offline_limit=10)
     till, card = rich(network, points=40)
 
-    [posted] = offline(till, {"card": card, "points": 40, "offline": True})
+    [posted] = batch(till, {"card": card, "points": 40, "offline": True})
 
     assert posted["transfer"]["available"] == 0
 
@@ -314,7 +327,7 @@ def test_an_offline_redemption_that_the_balance_covers_is_like_any_other(make_ne
 def test_a_reversed_offline_redemption_cancels_the_debt_first(make_network: MakeNetwork) -> None:
     network = make_network(offline_limit=100)
     till, card = rich(network, points=40)
-    [posted] = offline(till, {"card": card, "points": 100, "offline": True})
+    [posted] = batch(till, {"card": card, "points": 100, "offline": True})
     till.accrue(card, 5000)
     assert till.balance(card)["deficit"] == 10
 
@@ -333,11 +346,11 @@ def test_only_a_batch_can_say_that_it_was_offline(till: Till, card: str) -> None
 
 def test_a_batch_holds_captures_and_voids(network: NetworkForTests) -> None:
     till, card = rich(network, points=100)
-    [held, other] = offline(
+    [held, other] = batch(
         till, {"kind": "hold", "card": card, "points": 60}, {"kind": "hold", "card": card, "points": 40}
     )
 
-    captured, again = offline(
+    captured, again = batch(
         till,
         {"kind": "capture", "hold_id": held["transfer"]["hold_id"], "points": 50},
         {"kind": "capture", "hold_id": held["transfer"]["hold_id"]},

@@ -1,30 +1,38 @@
--- Where the runs of a call end, as places in it. Accruals and redemptions are of one run as long as no two of them have a
--- member, key or order in common. An event that has, begins a run, so that it sees posted what came before. Whatever else
--- is posted is a run of its own: it may depend on more than these.
+-- Where the runs of a call end, as places in it. Accruals and redemptions are of one run until one comes that has the
+-- member, the key or the order of another in it: that one begins the next, so that it sees posted what came before. Any
+-- other event is a run of its own: it may depend on more than these.
 CREATE OR REPLACE FUNCTION ledger.ends_of_runs(events ledger.posting_event[], subjects ledger.posting_subject[])
 RETURNS integer[]
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     last integer := cardinality(events);
-    begins integer[];
+    first integer := 1;
+    ends integer[] := '{}';
+    event record;
 BEGIN
     IF last = 1 THEN
-        RETURN ARRAY[1];
+        RETURN ARRAY[last];
     END IF;
-    begins := ARRAY(
-        SELECT unnest(array_agg(ordinality))
-        FROM unnest(events, subjects) WITH ORDINALITY AS event
-        CROSS JOIN LATERAL (VALUES
-            (wallet_of, ''), (terminal_id, idempotency_key), (store_id, order_of)
-        ) AS used (id, name)
-        WHERE id IS NOT NULL AND name IS NOT NULL
-        GROUP BY id, name HAVING count(*) > 1
-        UNION
-        SELECT ordinality + next
-        FROM unnest(events) WITH ORDINALITY CROSS JOIN (VALUES (0), (1)) AS itself_and (next)
-        WHERE kind NOT IN ('accrual', 'redemption') OR velocity_limits IS NOT NULL
-        ORDER BY 1);
-    RETURN ARRAY(SELECT place - 1 FROM unnest(begins) AS place WHERE place BETWEEN 2 AND last) || last;
+    FOR event IN
+        SELECT place, max(comes_after) AS comes_after FROM (
+            SELECT ordinality AS place, lag(ordinality) OVER (PARTITION BY id, name ORDER BY ordinality) AS comes_after
+            FROM unnest(events, subjects) WITH ORDINALITY CROSS JOIN LATERAL (VALUES
+                (wallet_of, ''), (terminal_id, idempotency_key), (store_id, order_of)
+            ) AS has (id, name)
+            WHERE id IS NOT NULL AND name IS NOT NULL
+            UNION ALL
+            SELECT ordinality + next, ordinality + next - 1
+            FROM unnest(events) WITH ORDINALITY CROSS JOIN (VALUES (0), (1)) AS itself_and (next)
+            WHERE kind NOT IN ('accrual', 'redemption') OR velocity_limits IS NOT NULL
+        ) AS places
+        WHERE place <= last GROUP BY place ORDER BY place
+    LOOP
+        IF event.comes_after >= first THEN
+            ends := ends || event.place::integer - 1;
+            first := event.place;
+        END IF;
+    END LOOP;
+    RETURN ends || last;
 END $$;
 
 -- Post events in order; one result an event, in the same order. The whole call is one transaction, but a
@@ -36,6 +44,7 @@ DECLARE
         SELECT one FROM jsonb_populate_recordset(NULL::ledger.posting_event, events) AS one);
     run ledger.posting_event[];
     subjects ledger.posting_subject[];
+    subjects_of_run ledger.posting_subject[];
     books ledger.books;
     result ledger.posting_result;
     first integer := 1;
@@ -50,13 +59,12 @@ BEGIN
     subjects := ledger.lock_subjects(tenant, parsed);
     FOREACH last IN ARRAY ledger.ends_of_runs(parsed, subjects) LOOP
         run := parsed[first:last];
-        IF first = 1 THEN
-            subjects := subjects[:last];
-        ELSE
-            -- What was posted before may be what these are about.
-            subjects := ledger.lock_subjects(tenant, run);
+        subjects_of_run := subjects[first:last];
+        IF first > 1 AND parsed[first].card IS NULL THEN
+            -- It may be about what has been posted just before.
+            subjects_of_run := ledger.lock_subjects(tenant, run);
         END IF;
-        FOREACH result IN ARRAY ledger.post_run(books, run, subjects) LOOP
+        FOREACH result IN ARRAY ledger.post_run(books, run, subjects_of_run) LOOP
             IF result.card IS NULL AND (result.transfer).card_id IS NOT NULL THEN
                 result.card := (SELECT number FROM tenants.cards
                                 WHERE tenant_id = tenant AND card_id = (result.transfer).card_id);
