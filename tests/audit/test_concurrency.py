@@ -29,6 +29,7 @@ from tenants.members.service import create_member
 from tenants.staff.rules import APPROVER, PREPARER
 from tests.audit.entries import entries_of, wrong_entries
 from tests.conftest import ROOT, NetworkForTests
+from tests.waiting import wait_until_somebody_waits_for
 
 THREADS = 8
 ACTS = 200
@@ -130,19 +131,13 @@ def test_who_waits_for_a_row_does_not_hold_up_the_chain(app: APIFlask, network: 
         holder.execute(text("SELECT set_config('app.tenant_id', :t, true)"), {"t": str(network.tenant_id)})
         holder.execute(lock)
         waiting = pool.submit(rename)
-        wait_until_somebody_waits(holder)
+        wait_until_somebody_waits_for(holder)
         create_member(network.tenant_id, "M-1")
         holder.rollback()
         waiting.result()
 
     actors = [entry.actor for entry in entries_of(network.tenant_id)]
     assert actors[-2:] == ["unsaid", "waiter"]
-
-
-def wait_until_somebody_waits(connection: Any) -> None:
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-    while not connection.scalar(text(waiting)):
-        time.sleep(0.01)
 
 
 KILLED = """

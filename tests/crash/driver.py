@@ -18,7 +18,7 @@ from itertools import count
 from typing import Any
 
 from tests.conftest import NetworkForTests
-from tests.crash.installation import RECOVERY_SECONDS_MAX, wait_until
+from tests.waiting import SECONDS_MAX, wait_until
 
 Json = dict[str, Any]
 
@@ -325,7 +325,7 @@ class Driver:
     # ------------------------------------------------------------- and again
 
     def deliver(self, line: Line, event: Event) -> None:
-        deadline = time.monotonic() + RECOVERY_SECONDS_MAX
+        deadline = time.monotonic() + SECONDS_MAX
         while not event.is_settled:
             assert time.monotonic() < deadline, f"still not answered: {event.told()}"
             self.try_once(line, event)
@@ -335,7 +335,7 @@ class Driver:
         self.stopping.clear()
         self.hang_up_share = 0.0
         line, chance = Line(self), random.Random(self.seed)
-        deadline = time.monotonic() + RECOVERY_SECONDS_MAX
+        deadline = time.monotonic() + SECONDS_MAX
         for till in self.tills:
             while waiting := [e for e in self.events if e.till is till and not e.is_settled]:
                 assert time.monotonic() < deadline, f"{len(waiting)} without an answer, like {waiting[0].told()}"

@@ -11,8 +11,10 @@ from functools import partial
 
 from tenants.foundation.lifetimes import children_of
 from tests.crash.driver import Driver
-from tests.crash.installation import Installation, is_running, kill, wait_until
+from tests.crash.installation import Installation, kill
 from tests.crash.proxy import CuttingProxy
+from tests.observability.serving import is_running
+from tests.waiting import wait_until
 
 # How long something is broken that does not break at once.
 BROKEN_SECONDS = 1.5

@@ -10,8 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.error import URLError
@@ -29,17 +28,9 @@ from tenants.foundation.lifetimes import children_of
 from tenants.foundation.secret_key import load_secret_key
 from tests.conftest import ROOT
 from tests.observability.serving import free_port
+from tests.waiting import SECONDS_MAX, wait_until
 
-# What comes back by itself does so within this time, also on a machine that has much else to do.
-RECOVERY_SECONDS_MAX = 300
 HTTP_WORKERS = 2
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds_max: float = RECOVERY_SECONDS_MAX) -> None:
-    deadline = time.monotonic() + seconds_max
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds_max} s"
-        time.sleep(0.05)
 
 
 def kill(pids: list[int], number: int = signal.SIGKILL) -> None:
@@ -48,11 +39,6 @@ def kill(pids: list[int], number: int = signal.SIGKILL) -> None:
         # It may have ended since it was found.
         with suppress(ProcessLookupError):
             os.kill(pid, number)
-
-
-def is_running(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/status")
-    return status.exists() and "State:\tZ" not in status.read_text()
 
 
 def command_line(pid: int) -> str:
@@ -94,7 +80,7 @@ class Installation:
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(RECOVERY_SECONDS_MAX)
+            self.process.wait(SECONDS_MAX)
 
     def wait_until_ready(self) -> None:
         wait_until(self.is_ready_or_ended, "serve is ready again")

@@ -18,7 +18,8 @@ from tests.conftest import ROOT
 from tests.crash.books import find_losses
 from tests.crash.conftest import MakeDriver
 from tests.crash.driver import ORDINARY, Driver
-from tests.crash.installation import Installation, an_installation, wait_until
+from tests.crash.installation import Installation, an_installation
+from tests.waiting import wait_until
 
 SHIFTED_CLOCK = Path(__file__).parent / "shifted_clock"
 HOUR, DAY = 3_600, 86_400

@@ -15,7 +15,8 @@ from tests.crash.books import find_losses
 from tests.crash.conftest import TORTURE_MINUTES, MakeDriver, only_torture
 from tests.crash.driver import ORDINARY, Line
 from tests.crash.faults import DATABASE_AWAY, FAULTS, NO_ANSWER, Fault, all_of_the_jobs, both_servers, kill_all
-from tests.crash.installation import Installation, wait_until
+from tests.crash.installation import Installation
+from tests.waiting import wait_until
 from tests.webhooks.conftest import Receiver
 
 # Answers before a fault comes, and after it is over.

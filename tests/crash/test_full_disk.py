@@ -17,7 +17,8 @@ from tests.crash.books import find_losses
 from tests.crash.conftest import MakeDriver
 from tests.crash.driver import ORDINARY, Driver
 from tests.crash.faults import DATABASE_AWAY, NO_ANSWER
-from tests.crash.installation import Installation, an_installation, wait_until
+from tests.crash.installation import Installation, an_installation
+from tests.waiting import wait_until
 
 DATABASE_FULL = "503 database_full"
 DISK_MEGABYTES = 512

@@ -22,8 +22,10 @@ from tenants.foundation.queue import job_queue
 from tests.conftest import NetworkForTests
 from tests.crash.conftest import TORTURE_MINUTES, only_torture
 from tests.crash.faults import those
-from tests.crash.installation import Installation, is_running, kill, wait_until
+from tests.crash.installation import Installation, kill
 from tests.crash.twins import JANUARY, STORES, Twins, count, january, lots, make_twins, transfers
+from tests.observability.serving import is_running
+from tests.waiting import wait_until
 
 # How often work is killed before it may come to its end.
 STRIKES = 10 if TORTURE_MINUTES else 1

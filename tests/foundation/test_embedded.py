@@ -15,6 +15,8 @@ import pytest
 import redis
 
 from tenants.foundation import embedded
+from tests.observability.serving import is_running
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,6 +94,7 @@ def kill_9(pids: list[int]) -> None:
     assert pids
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(is_running(pid) for pid in pids))
 
 
 def connect(servers: embedded.EmbeddedServers) -> "psycopg2.extensions.connection":

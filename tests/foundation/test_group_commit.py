@@ -10,7 +10,7 @@ from threading import Event, Lock
 import pytest
 
 from tenants.foundation.group_commit import PATIENCE_SECONDS, GroupCommit
-from tests.crash.installation import wait_until
+from tests.waiting import wait_until
 
 NOBODY_WAITS_SO_LONG = 5.0
 

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -29,6 +28,7 @@ from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import Conflict, InvalidInput
 from tenants.members.service import find_card, issue_card
 from tests.conftest import ROOT, NetworkForTests, a_card_number
+from tests.waiting import wait_until
 
 Purchases = list[tuple[Any, ...]]
 MORNING = "2026-03-01T10:00:00Z"
@@ -386,7 +386,7 @@ def test_an_import_killed_in_the_middle_and_run_again_gives_the_ledger_of_one_ru
     rename = {card: undisturbed.add_card() for card in {row[2] for row in rows}}
     write_csv(path, rows)
     with start(settings, str(path), "--network", network.code, "--redeem-up-to-available") as program:
-        wait_until_posted(network, 1000)
+        wait_until(lambda: count_transfers(network) >= 1000)
         program.send_signal(signal.SIGKILL)
         program.communicate()
     posted_when_killed = len(transfers(network))
@@ -411,13 +411,6 @@ def many_purchases(cards: list[str]) -> Purchases:
 def count_transfers(network: NetworkForTests) -> int:
     with unit_of_work(network.tenant_id) as session:
         return int(session.execute(text("SELECT count(*) FROM ledger.transfers")).scalar_one())
-
-
-def wait_until_posted(network: NetworkForTests, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while count_transfers(network) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_progress_adds_up_to_the_size_of_the_file(network: NetworkForTests, card: str, tmp_path: Path) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from clearinghouse.ledger.checks import check_ledger
 from clearinghouse.ledger.tables import Lot
 from clearinghouse.merges.service import post_merge
 from tenants.foundation import clock, ids
-from tenants.foundation.database import owner_connection, unit_of_work
+from tenants.foundation.database import unit_of_work
 from tenants.members.service import find_card, list_cards
 from tests.conftest import NetworkForTests, Till
+from tests.waiting import wait_until_somebody_waits_for
 
 
 @pytest.fixture(autouse=True)
@@ -179,19 +178,8 @@ def test_a_till_that_waited_for_a_merge_posts_to_whoever_has_the_card_then(
     with ThreadPoolExecutor(1) as aside, unit_of_work(network.tenant_id) as session:
         post_merge(session, network.tenant_id, merged, kept, now, now.date())
         waiting = aside.submit(till.accrue, other, 500)
-        wait_for_a_lock(network)
+        wait_until_somebody_waits_for(session.connection())
         session.commit()
 
     assert waiting.result().status_code == 201
     assert till.balance(card)["available"] == till.balance(other)["available"] == 15
-
-
-def wait_for_a_lock(network: NetworkForTests) -> None:
-    waits = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    with network.app.app_context(), owner_connection(isolation_level="AUTOCOMMIT") as connection:
-        until = time.monotonic() + 10
-        while not connection.scalar(waits):
-            assert time.monotonic() < until, "nobody waits"
-            time.sleep(0.01)

@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,16 @@ from uuid import uuid4
 
 from tenants.foundation.config import Settings
 from tests.conftest import ROOT
+from tests.waiting import wait_until
 
 # A machine that is busy with other tests takes its time.
 SECONDS_MAX = 120
 MARK = "CLEARINGHOUSE_TEST_MARK"
+
+
+def is_running(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
 
 
 def free_port() -> int:
@@ -98,10 +103,3 @@ def serving(settings: Settings, folder: Path, *options: str, port: str | None = 
         for pid in started.processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-
-
-def wait_until(condition: Callable[[], object], seconds: float = SECONDS_MAX) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to it in time"
-        time.sleep(0.05)

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tenants.foundation.lifetimes import descendants_of, undisturbed
 from tests.conftest import ROOT
-from tests.observability.serving import wait_until
+from tests.observability.serving import is_running
+from tests.waiting import wait_until
 
 
 def test_a_signal_has_its_effect_after_what_must_not_be_disturbed() -> None:
@@ -40,11 +40,6 @@ if {waits}:
     sys.stdin.read()
 os._exit(0)
 """
-
-
-def is_running(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/status")
-    return status.exists() and "State:\tZ" not in status.read_text()
 
 
 @pytest.mark.parametrize(("before", "waits"), [("time.sleep(1)", False), ("pass", True)], ids=["late", "ready"])

@@ -26,7 +26,8 @@ from settlement.metrics.server import CountsOfWorkers
 from tenants.foundation.config import Settings
 from tenants.foundation.queue import QUEUE_NAME
 from tests.conftest import NetworkForTests, Till
-from tests.observability.serving import Serving, free_port, serving, wait_until
+from tests.observability.serving import Serving, free_port, serving
+from tests.waiting import wait_until
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

@@ -11,7 +11,8 @@ from apiflask import APIFlask
 from tenants.foundation.config import Settings
 from tenants.foundation.lifetimes import children_of
 from tests.foundation.test_logs import cli
-from tests.observability.serving import Serving, free_port, serving, wait_until
+from tests.observability.serving import Serving, free_port, serving
+from tests.waiting import wait_until
 
 
 def test_http_jobs_and_scheduler_run_together_and_stop_together(

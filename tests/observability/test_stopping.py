@@ -21,7 +21,8 @@ from tenants.foundation.config import Settings
 from tenants.foundation.lifetimes import children_of
 from tenants.foundation.queue import QUEUE_NAME
 from tests.conftest import NetworkForTests
-from tests.observability.serving import Serving, serving, wait_until
+from tests.observability.serving import Serving, serving
+from tests.waiting import wait_until
 
 ROUNDS = 6
 # By then everything has been started, and everything answers.
@@ -52,7 +53,7 @@ def test_a_signal_at_any_moment_of_the_start_leaves_no_process(
         status = started.wait()
 
         assert status in (128 + signal.SIGTERM, -signal.SIGTERM), (seconds, status, started.log.read_text())
-        wait_until(lambda started=started: started.processes() == [], seconds=10)
+        wait_until(lambda started=started: started.processes() == [], seconds_max=10)
 
 
 def test_a_signal_while_the_workers_of_the_http_server_load_leaves_none(

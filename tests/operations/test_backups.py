@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +30,7 @@ from settlement.blueprints import BLUEPRINTS
 from tenants.foundation import clock, embedded
 from tenants.foundation.config import Settings
 from tests.conftest import NetworkForTests, Till, new_network
+from tests.waiting import wait_until
 
 SECRET = b"only for tests, thirty-two bytes"
 
@@ -357,7 +358,8 @@ def test_wal_that_cannot_be_copied_is_told_and_kept_until_it_can(world: World) -
 
     assert code == "wal_not_archived"
     assert str(wal) in message
-    assert_soon(lambda: world.run("backup", "--keep", "9").exit_code == 0)
+    # PostgreSQL tries a failed copy again within a minute.
+    wait_until(lambda: world.run("backup", "--keep", "9").exit_code == 0)
 
 
 def test_a_backup_disk_that_is_not_mounted_is_not_begun_anew_on_another(world: World) -> None:
@@ -366,15 +368,8 @@ def test_a_backup_disk_that_is_not_mounted_is_not_begun_anew_on_another(world: W
 
     assert code == "backup_folder_gone"
     assert "--to" in message
-    assert_soon(lambda: world.run("backup", "--keep", "9").exit_code == 0)
-
-
-def assert_soon(succeeds: Callable[[], bool]) -> None:
-    """PostgreSQL tries a failed copy again within a minute."""
-    deadline = time.monotonic() + 90
-    while not succeeds():
-        assert time.monotonic() < deadline
-        time.sleep(1)
+    # PostgreSQL tries a failed copy again within a minute.
+    wait_until(lambda: world.run("backup", "--keep", "9").exit_code == 0)
 
 
 def test_only_the_newest_backups_are_kept_and_the_wal_since_the_oldest_of_them(world: World, into: Path) -> None:

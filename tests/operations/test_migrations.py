@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from tenants.foundation.config import Settings
 from tenants.foundation.database import db, normal_url
 from tenants.foundation.errors import Unavailable
 from tests.conftest import NetworkForTests, Till, a_database, new_network
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 NEWER = "20991231_1000"
@@ -133,19 +133,12 @@ def test_an_upgrade_waits_for_a_transaction_that_holds_its_table_and_says_whom_i
     with ThreadPoolExecutor(1) as pool, caplog.at_level(logging.WARNING, "migrations"):
         with held(installation.owner, "tenants.members"):
             upgrading = pool.submit(bring_to, installation, release)
-            until(lambda: "attempt 2" in caplog.text)
+            wait_until(lambda: "attempt 2" in caplog.text)
             assert installation.revision() != NEWER
         upgrading.result()
 
     assert "idle in transaction" in caplog.text and "LOCK TABLE tenants.members" in caplog.text
     assert installation.revision() == NEWER
-
-
-def until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_no_till_queues_for_long_behind_an_upgrade_that_waits(
@@ -210,7 +203,7 @@ def test_a_posting_whose_functions_a_release_replaces_under_it_is_posted_by_the_
             {"tenant": installation.network.tenant_id},
         )
         posting = aside.submit(installation.till.accrue, installation.card, 100)
-        until(lambda: installation.scalar(WAITING_FOR_THE_CUT_OFF) == 1)
+        wait_until(lambda: installation.scalar(WAITING_FOR_THE_CUT_OFF) == 1)
         before = release.scalar(text("SELECT pg_get_functiondef('ledger.post'::regproc)"))
         release.execute(text("ALTER FUNCTION ledger.post_run RENAME TO post_events_of_run"))
         release.exec_driver_sql(str(before).replace("ledger.post_run", "ledger.post_events_of_run"))
@@ -271,11 +264,11 @@ def test_an_upgrade_killed_in_the_middle_leaves_what_was_and_goes_on_when_it_is_
     slow = a_release(ADD_A_COLUMN, 'op.execute("SELECT pg_sleep(30)")')
 
     killed = upgrade_by_a_process(installation, slow, wait=False)
-    until(lambda: bool(installation.scalar(SLEEPERS)))
+    wait_until(lambda: bool(installation.scalar(SLEEPERS)))
     killed.kill()
     killed.communicate()
     # The server finds out that its client is gone when it has something to say; whoever is in a hurry ends it.
-    until(lambda: bool(installation.scalar(END_SLEEPERS)) or not installation.scalar(SLEEPERS))
+    wait_until(lambda: bool(installation.scalar(END_SLEEPERS)) or not installation.scalar(SLEEPERS))
 
     assert installation.revision() == before
     assert installation.scalar(HAS_COLUMN) == 0
@@ -300,7 +293,7 @@ def test_an_index_whose_making_was_killed_is_made_when_it_is_run_again(
     release = a_release(making)
     with held(installation.owner, "tenants.members"):
         killed = upgrade_by_a_process(installation, release, wait=False)
-        until(lambda: bool(installation.scalar(MAKERS)))
+        wait_until(lambda: bool(installation.scalar(MAKERS)))
         installation.scalar(END_MAKERS)
         killed.communicate()
     assert killed.returncode != 0
