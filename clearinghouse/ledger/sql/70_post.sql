@@ -1,6 +1,6 @@
--- Where the runs of a call end, as places in it. Accruals and redemptions are of one run until one comes that has the
--- member, the key or the order of another in it: that one begins the next, so that it sees posted what came before. Any
--- other event is a run of its own: it may depend on more than these.
+-- Where the runs of a call end, as places in it. Accruals, redemptions and holds are of one run until one comes that has
+-- the member, the key or the order of another in it: that one begins the next, so that it sees posted what came before.
+-- Any other event is a run of its own: it may depend on more than these.
 CREATE OR REPLACE FUNCTION ledger.ends_of_runs(events ledger.posting_event[], subjects ledger.posting_subject[])
 RETURNS integer[]
 LANGUAGE plpgsql IMMUTABLE AS $$
@@ -23,7 +23,7 @@ BEGIN
             UNION ALL
             SELECT ordinality + next, ordinality + next - 1
             FROM unnest(events) WITH ORDINALITY CROSS JOIN (VALUES (0), (1)) AS itself_and (next)
-            WHERE kind NOT IN ('accrual', 'redemption') OR velocity_limits IS NOT NULL
+            WHERE kind NOT IN ('accrual', 'redemption', 'hold') OR velocity_limits IS NOT NULL
         ) AS places
         WHERE place <= last GROUP BY place ORDER BY place
     LOOP
