@@ -12,10 +12,12 @@ DECLARE
     gives ledger.wallets;
     takes ledger.wallets;
     transfer ledger.transfers;
+    transfer_in ledger.transfers;
     given ledger.posting_line[];
     taken ledger.posting_line[];
     drafts ledger.transfer_draft[];
     owed bigint;
+    expired bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(ledger.cut_off_key(tenant));
     SELECT * INTO STRICT books FROM ledger.books WHERE tenant_id = tenant;
@@ -66,14 +68,14 @@ BEGIN
     transfer.occurred_at := at;
     transfer.business_date := on_date;
     transfer.settlement_month := greatest(date_trunc('month', on_date)::date, books.first_open_month);
-    PERFORM ledger.write_transfers(books, ARRAY[
-        ROW('posted', NULL, NULL, transfer, given, gives, 0)::ledger.transfer_draft]);
-    transfer.transfer_id := in_id;
-    transfer.kind := 'merge_in';
-    transfer.refers_to_transfer_id := out_id;
+    transfer_in := transfer;
+    transfer_in.transfer_id := in_id;
+    transfer_in.kind := 'merge_in';
+    transfer_in.refers_to_transfer_id := out_id;
+    expired := (SELECT points FROM ledger.expired_points(tenant, kept, on_date));
     drafts := ledger.write_transfers(books, ARRAY[
-        ROW('posted', NULL, NULL, transfer, taken, takes,
-            (SELECT points FROM ledger.expired_points(tenant, kept, on_date)))::ledger.transfer_draft]);
+        ROW('posted', NULL, NULL, transfer, given, gives, 0),
+        ROW('posted', NULL, NULL, transfer_in, taken, takes, expired)]::ledger.transfer_draft[]);
 
     UPDATE ledger.wallets SET merged_into_member_id = kept
     WHERE tenant_id = tenant AND (member_id = merged OR merged_into_member_id = merged);
@@ -81,5 +83,5 @@ BEGIN
     WHERE tenant_id = tenant AND (member_id = merged OR merged_into_member_id = merged);
     UPDATE tenants.cards SET member_id = kept WHERE tenant_id = tenant AND member_id = merged;
     UPDATE tenants.payment_tokens SET member_id = kept WHERE tenant_id = tenant AND member_id = merged;
-    RETURN ROW('posted', NULL, NULL, drafts[1].transfer, NULL)::ledger.posting_result;
+    RETURN ROW('posted', NULL, NULL, drafts[2].transfer, NULL)::ledger.posting_result;
 END $$;
