@@ -171,7 +171,10 @@ class Installation:
         return found
 
     def postmaster(self) -> list[int]:
-        return embedded._postmasters(self.var)
+        """Without a backend that it has just forked: it is called the same until it has a name of its own."""
+        found = embedded._postmasters(self.var)
+        forked = {child for pid in found for child in children_of(pid)}
+        return [pid for pid in found if pid not in forked]
 
     def backends(self) -> list[int]:
         """Those with a connection of somebody."""
