@@ -81,22 +81,38 @@ def main(
         return
     report = Report()
     with fresh_world() as world:
-        if wanted & {"posting", *SERVED}:
-            measure_tills(world, wanted, report, seconds, millions, workers, threads)
-        if "import" in wanted:
-            say("importing a year")
-            report.importing = measure_import(world)
-        if "close" in wanted:
-            say(f"generating and closing months of {', '.join(map(str, postings))} million postings")
-            report.closings = measure_closings(world, postings)
-        if "valuation" in wanted:
-            report.valuation_milliseconds = measure_valuation()
-        if "statements" in wanted:
-            say("closing two months of 1,000 stores and writing their statements")
-            report.statements = measure_statements(world)
-        show(report, {**machine(world), "http": f"{workers} workers of {threads} threads"}, as_json)
+        try:
+            measure(world, wanted, report, seconds, postings, millions, workers, threads)
+        finally:
+            # Also of what had been measured when one of them failed.
+            show(report, {**machine(world), "http": f"{workers} workers of {threads} threads"}, as_json)
         if chart:
             write_chart(report, chart)
+
+
+def measure(
+    world: World,
+    wanted: set[str],
+    report: Report,
+    seconds: int,
+    postings: list[int],
+    millions: list[int],
+    workers: int,
+    threads: int,
+) -> None:
+    if wanted & {"posting", *SERVED}:
+        measure_tills(world, wanted, report, seconds, millions, workers, threads)
+    if "import" in wanted:
+        say("importing a year")
+        report.importing = measure_import(world)
+    if "close" in wanted:
+        say(f"generating and closing months of {', '.join(map(str, postings))} million postings")
+        report.closings = measure_closings(world, postings)
+    if "valuation" in wanted:
+        report.valuation_milliseconds = measure_valuation()
+    if "statements" in wanted:
+        say("closing two months of 1,000 stores and writing their statements")
+        report.statements = measure_statements(world)
 
 
 def measure_tills(

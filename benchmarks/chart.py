@@ -43,7 +43,7 @@ def write_chart(report: Report, path: Path) -> None:
     panels = panels_of(report)
     height = 2 * MARGIN + sum(panel.height for panel in panels) + GAP * (len(panels) - 1)
     size = {"width": str(WIDTH), "height": str(height), "viewBox": f"0 0 {WIDTH} {height}"}
-    picture = Element("svg", xmlns="http://www.w3.org/2000/svg", **size, **{"font-family": FONT})
+    picture = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size, "font-family": FONT})
     SubElement(picture, "rect", width="100%", height="100%", fill="#ffffff")
     top = MARGIN
     for panel in panels:

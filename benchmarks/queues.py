@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from statistics import mean
 from uuid import UUID
 
 from benchmarks.http import HttpServer, measure_batch
@@ -48,7 +49,7 @@ def measure_queues(world: World, server: HttpServer, network: Network, seconds: 
             carried.append(carry_all(world, network))
             delivered.append(deliver_for(world, network, endpoint.endpoint_id, seconds / ROUNDS))
             delete_endpoint(network.tenant_id, endpoint.endpoint_id)
-    return QueueRun(*(sum(rates) / ROUNDS for rates in (unheard, heard, carried, delivered)), work_off_jobs(network))
+    return QueueRun(mean(unheard), mean(heard), mean(carried), mean(delivered), work_off_jobs(network))
 
 
 def accept(server: HttpServer, network: Network, seconds: int) -> float:

@@ -236,8 +236,9 @@ def aims(report: Report) -> list[Row]:
         rows.append(at_most(f"close and propose {closing.millions} M (e) / bare sum", closing.times_bare, 3.0))
     if report.valuation_milliseconds is not None:
         rows.append(at_most("valuation (g), ms", report.valuation_milliseconds, 100))
-    for run in report.statements:
-        rows.append(at_least(f"statements {run.name} (h), {run.language}, a second and core", run.per_second, 40))
+    for written in report.statements:
+        name = f"statements {written.name} (h), {written.language}, a second and core"
+        rows.append(at_least(name, written.per_second, 40))
     rows += peer_ratios(report) + hot_ratios(report) + growth_ratios(report)
     if measured := report.queues:
         ratio = measured.accepted_heard / measured.accepted_unheard

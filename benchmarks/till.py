@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from benchmarks.http import RUN, HttpServer, numbers, request
 from benchmarks.load import Load, merged, saturate
@@ -89,7 +90,7 @@ class Till:
     def reference(self) -> str:
         return f"{RUN}-{next(numbers)}"
 
-    def ask(self, statement: object, **values: object) -> Iterable[object]:
+    def ask(self, statement: TextClause, **values: object) -> Iterable[UUID]:
         with self.world.owner.connect() as connection:
             return list(
                 connection.scalars(statement, {"tenant": self.network.tenant_id, "limit": self.limit, **values})
