@@ -30,7 +30,7 @@ from tenants.foundation.config import Settings
 from tenants.foundation.database import db, normal_url
 from tenants.foundation.errors import Unavailable
 from tests.conftest import NetworkForTests, Till, a_database, new_network
-from tests.waiting import wait_until
+from tests.waiting import wait_until, wait_until_somebody_waits_for
 
 ROOT = Path(__file__).parent.parent.parent
 NEWER = "20991231_1000"
@@ -187,12 +187,6 @@ def test_tills_post_while_a_new_release_is_set_up(installation: Upgradable, a_re
     assert check_ledger(installation.network.tenant_id) == []
 
 
-WAITING_FOR_THE_CUT_OFF = """
-SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
-WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted
-"""
-
-
 def test_a_posting_whose_functions_a_release_replaces_under_it_is_posted_by_the_new_ones(
     installation: Upgradable,
 ) -> None:
@@ -203,7 +197,7 @@ def test_a_posting_whose_functions_a_release_replaces_under_it_is_posted_by_the_
             {"tenant": installation.network.tenant_id},
         )
         posting = aside.submit(installation.till.accrue, installation.card, 100)
-        wait_until(lambda: installation.scalar(WAITING_FOR_THE_CUT_OFF) == 1)
+        wait_until_somebody_waits_for(release)
         before = release.scalar(text("SELECT pg_get_functiondef('ledger.post'::regproc)"))
         release.execute(text("ALTER FUNCTION ledger.post_run RENAME TO post_events_of_run"))
         release.exec_driver_sql(str(before).replace("ledger.post_run", "ledger.post_events_of_run"))

@@ -65,27 +65,33 @@ def count_transfers(network: NetworkForTests) -> int:
 
 
 def a_day_at_the_till(card: str) -> list[Event]:
-    on = OCCURRED
     return [
-        accrual(card, 10000, "1", **on),
-        redemption(card, 30, "2", **on),
-        redemption(card, 500, "3", **on),
-        accrual(card, 0, "4", **on),
-        accrual(card, 10000, "1", **on),
-        accrual(card, 2550, "1", idempotency_key="another", **on),
-        event("reversal", "5", original_order_ref="1", original_kind="accrual", **on),
-        event("reversal", "6", original_order_ref="1", original_kind="accrual", **on),
-        event("reversal", "7", original_order_ref="99", original_kind="accrual", **on),
-        event("reversal", "8", original_order_ref="2", original_kind="redemption", **on),
-        accrual(card, -1, "9", **on),
-        accrual(card, 5000, "10", currency="EUR", **on),
-        redemption(card, 1, "11", **on),
-        accrual(card, 5000, "12", **on),
+        accrual(card, 10000, "1", **OCCURRED),
+        redemption(card, 30, "2", **OCCURRED),
+        redemption(card, 500, "3", **OCCURRED),
+        accrual(card, 0, "4", **OCCURRED),
+        accrual(card, 10000, "1", **OCCURRED),
+        accrual(card, 2550, "1", idempotency_key="another", **OCCURRED),
+        event("reversal", "5", original_order_ref="1", original_kind="accrual", **OCCURRED),
+        event("reversal", "6", original_order_ref="1", original_kind="accrual", **OCCURRED),
+        event("reversal", "7", original_order_ref="99", original_kind="accrual", **OCCURRED),
+        event("reversal", "8", original_order_ref="2", original_kind="redemption", **OCCURRED),
+        accrual(card, -1, "9", **OCCURRED),
+        accrual(card, 5000, "10", currency="EUR", **OCCURRED),
+        redemption(card, 1, "11", **OCCURRED),
+        accrual(card, 5000, "12", **OCCURRED),
     ]
 
 
 def shown(answer: Event | None) -> Event:
     return {name: value for name, value in (answer or {}).items() if name not in OWN}
+
+
+def told(results: list[Event]) -> list[tuple[str, Event]]:
+    """What each event of a batch came to, as `send_singly` tells it."""
+    return [
+        (r["outcome"], shown(r["transfer"]) if "transfer" in r else {"code": r["problem"]["code"]}) for r in results
+    ]
 
 
 def send_singly(till: Till, each: Event) -> tuple[str, Event]:
@@ -107,10 +113,7 @@ def test_a_batch_gives_the_same_results_as_single_calls(
     batch = send(till, a_day_at_the_till(card)).json["results"]
     single = [send_singly(single_till, each) for each in a_day_at_the_till(single_card)]
 
-    together = [
-        (r["outcome"], shown(r["transfer"]) if "transfer" in r else {"code": r["problem"]["code"]}) for r in batch
-    ]
-    assert together == single
+    assert told(batch) == single
     assert {outcome for outcome, _ in single} == {"posted", "replayed", "refused"}
     assert till.balance(card)["available"] == single_till.balance(single_card)["available"] == 50
 
@@ -170,9 +173,7 @@ def test_whatever_meets_in_a_batch_gives_the_same_results_as_single_calls(
         batch = send(tills[0], days[0]).json["results"]
     single = [send_singly(tills[1], each) for each in days[1]]
 
-    assert [
-        (r["outcome"], shown(r["transfer"]) if "transfer" in r else {"code": r["problem"]["code"]}) for r in batch
-    ] == single
+    assert told(batch) == single
     assert [tills[0].balance(card)["available"] for card in wallets[0]] == [
         tills[1].balance(card)["available"] for card in wallets[1]
     ]
