@@ -21,11 +21,13 @@ from clearinghouse.ledger.service import Ledger
 from clearinghouse.members.web import members
 from clearinghouse.merges.web import merges
 from clearinghouse.pos.web import pos
+from clearinghouse.programme.service import trusted_versions
 from clearinghouse.quotes.web import quotes
 from clearinghouse.sequences.web import sequences
 from clearinghouse.staff.web import staff
 from clearinghouse.verification.web import verification
 from clearinghouse.webhooks.web import webhooks
+from tenants.credentials.service import trusted_principals
 from tenants.credentials.web import SECURITY_SCHEMES
 from tenants.foundation.calls import Calls
 from tenants.foundation.config import Settings
@@ -95,7 +97,13 @@ def create_app(settings: Settings, blueprints: Sequence[APIBlueprint] = ()) -> A
     app.spec_processor(partial(complete_document, app))
     db.init_app(app)
     calls = Calls(autocommit_engine(settings.database_url))
-    app.extensions.update(calls=calls, ledger=Ledger(calls), principals={}, programmes={}, refusals_entered={})
+    app.extensions.update(
+        calls=calls,
+        ledger=Ledger(calls),
+        principals=trusted_principals(),
+        programmes=trusted_versions(),
+        refusals_entered={},
+    )
     app.extensions["rate_limiter"] = RateLimiter(settings.redis_url) if settings.rate_limit else None
     # A path is right or it is unknown; a redirection would name whatever host the request has named.
     app.url_map.merge_slashes = False

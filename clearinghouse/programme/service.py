@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from dataclasses import fields
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,10 +13,12 @@ from tenants.foundation import clock
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import InvalidInput
 from tenants.foundation.money import minor_digits
+from tenants.foundation.trusted import Trusted
 from tenants.networks.service import check_rate, get_network
 
 # How long a worker may go on with the versions it has read: a new version is announced at least that early.
 CACHE_SECONDS = 5.0
+CACHED_NETWORKS_MAX = 10_000
 
 Versions = list[tuple[datetime, Programme]]
 
@@ -70,7 +71,8 @@ def make_version(tenant_id: UUID, number: int, terms: Terms, effective_from: dat
 
 def programme_at(tenant_id: UUID, moment: datetime) -> Programme:
     """The version in force at `moment`; before the first version, the first."""
-    versions = cached_versions(tenant_id)
+    programmes: Trusted[UUID, Versions] = current_app.extensions["programmes"]
+    versions = programmes.get(tenant_id)
     if not versions:
         raise InvalidInput("This network has no programme yet.", code="no_programme")
     in_force = versions[0][1]
@@ -81,13 +83,8 @@ def programme_at(tenant_id: UUID, moment: datetime) -> Programme:
     return in_force
 
 
-def cached_versions(tenant_id: UUID) -> Versions:
-    cache: dict[UUID, tuple[float, Versions]] = current_app.extensions["programmes"]
-    cached = cache.get(tenant_id)
-    if cached is None or cached[0] < time.monotonic():
-        cached = (time.monotonic() + CACHE_SECONDS, load_versions(tenant_id))
-        cache[tenant_id] = cached
-    return cached[1]
+def trusted_versions() -> Trusted[UUID, Versions]:
+    return Trusted(load_versions, lambda versions: CACHE_SECONDS, CACHED_NETWORKS_MAX)
 
 
 def load_versions(tenant_id: UUID) -> Versions:

@@ -51,7 +51,7 @@ class AddressType(click.ParamType):
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=2, show_default=True, help="HTTP worker processes.")
-@click.option("--threads", default=8, show_default=True, help="Requests that a worker handles at once.")
+@click.option("--threads", default=16, show_default=True, help="Requests that a worker handles at once.")
 @click.option(
     "--metrics",
     type=AddressType(),

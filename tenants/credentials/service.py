@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import os
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -37,6 +36,7 @@ from tenants.foundation import clock, ids
 from tenants.foundation.calls import Statement, calls
 from tenants.foundation.database import Unit, unit_of_work
 from tenants.foundation.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from tenants.foundation.trusted import Trusted
 from tenants.networks.service import check_name
 from tenants.staff.queries import get_by_id
 from tenants.staff.rules import check_present, roles_giving, scopes_of_roles
@@ -251,15 +251,12 @@ def check_not_replaced(session: Unit, credential: Credential) -> None:
 
 def authenticate(key: str) -> Principal:
     """Raises `Unauthenticated` for a key that is unknown, revoked, expired, or whose holder is gone."""
-    cache: dict[str, tuple[float, Principal]] = current_app.extensions["principals"]
-    cached = cache.get(key)
-    if cached is not None and cached[0] > time.monotonic():
-        return cached[1]
-    principal = find_principal(key)
-    if len(cache) >= CACHED_KEYS_MAX:
-        cache.clear()
-    cache[key] = (time.monotonic() + seconds_trusted(principal), principal)
-    return principal
+    principals: Trusted[str, Principal] = current_app.extensions["principals"]
+    return principals.get(key)
+
+
+def trusted_principals() -> Trusted[str, Principal]:
+    return Trusted(find_principal, seconds_trusted, CACHED_KEYS_MAX)
 
 
 def seconds_trusted(principal: Principal) -> float:
