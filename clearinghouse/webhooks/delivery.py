@@ -44,7 +44,7 @@ from clearinghouse.webhooks.tables import ACTIVE, DELIVERED, DISABLED, FAILED, P
 from tenants.foundation import clock, ids
 from tenants.foundation.acts import unrecorded
 from tenants.foundation.database import Unit, db, unit_of_work
-from tenants.foundation.web import json_text
+from tenants.foundation.web import json_bytes
 from tenants.networks.service import get_network
 
 CALLS_AT_ONCE = 8
@@ -189,7 +189,8 @@ def make_parcels(session: Unit, tenant_id: UUID, deliveries: Sequence[Delivery])
         transfer_id = delivery.transfer_id
         data = data_of(*transfers[transfer_id], currency) if transfer_id else delivery.payload
         content = {"type": delivery.type, "timestamp": delivery.occurred_at.isoformat(), "data": data}
-        parcels.append(Parcel(delivery.delivery_id, ids.show(ids.EVENT, delivery.event_id), json_text(content)))
+        body = json_bytes(content).decode()
+        parcels.append(Parcel(delivery.delivery_id, ids.show(ids.EVENT, delivery.event_id), body))
     return parcels
 
 

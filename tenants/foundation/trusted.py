@@ -1,7 +1,7 @@
-"""What a worker has read and goes on with for some seconds, as asking in every request would cost more than the request.
+"""What a worker has read and goes on with for some seconds, as asking in every request would cost more than that.
 
-Shortly before the time is over one thread reads it anew, while the others go on with what there is. Would each read for
-itself, all requests of that moment would be held up: by the programme of a network, 60 ms every five seconds.
+Shortly before the time is over one thread reads it anew, while the others go on with what there is. Would each read
+for itself, all requests of that moment would wait: for the programme of a network 60 ms, every five seconds.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class WholeResponse(Response):
 
 def answer(payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`payload` as JSON. Views give this instead of a value, which saves dumping it through a schema."""
-    return json_response(json_text(payload), status, headers)
+    return json_response(json_bytes(payload), status, headers)
 
 
 def answer_page(name: str, rows: list[dict[str, Any]], limit: int, cursor: str) -> Response:
@@ -63,13 +63,13 @@ def id_cursor(prefix: str, query: dict[str, Any]) -> UUID | None:
     return ids.parse(prefix, query["cursor"]) if "cursor" in query else None
 
 
-def json_text(value: Any) -> str:
+def json_bytes(value: Any) -> bytes:
     # Numbers as names: marshmallow's errors name items of a list by their place.
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
 
 
-def json_response(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return WholeResponse(text, status, headers, mimetype="application/json")
+def json_response(content: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return WholeResponse(content, status, headers, mimetype="application/json")
 
 
 def body(
@@ -89,13 +89,16 @@ def body(
     def decorate(view: View) -> View:
         @wraps(view)
         def with_body(*args: Any, **kwargs: Any) -> Any:
-            data = request.get_data(cache=False) or (b"{}" if optional else b"")
-            return view(*args, body=load(instance, parse_json(data, parts, phone)), **kwargs)
+            return view(*args, body=load(instance, parse_json(sent(optional), parts, phone)), **kwargs)
 
         _annotate(with_body, body=instance, content_type="application/json", body_is_optional=optional)
         return with_body  # type: ignore[return-value]
 
     return decorate
+
+
+def sent(optional: bool) -> bytes:
+    return request.get_data(cache=False) or (b"{}" if optional else b"")
 
 
 def file_body(content_type: str) -> Callable[[View], View]:
