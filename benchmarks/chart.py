@@ -157,8 +157,9 @@ def add_curve(
         add(picture, "circle", cx=x, cy=y, r=3, fill=colour)
         figure = f"{value:.0f}" if value >= 10 else f"{value:.1f}"
         write(picture, x, y - 8 if is_highest else y + 15, figure, colour, 10, "middle")
-    x, y = points[-1]
-    add(write(picture, x + 14, y if is_highest else y + 9, "", colour), "tspan", name, font_weight="bold")
+    # Named where they are farthest apart.
+    x, y = points[0]
+    add(write(picture, x - 16, y + 4, "", colour, anchor="end"), "tspan", name, font_weight="bold")
 
 
 def add_title(picture: Element, title: str, top: float) -> None:
