@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,10 @@ PARENT_VARIABLE = "CLEARINGHOUSE_PARENT"
 PR_SET_PDEATHSIG = 1
 
 STOP_SIGNALS = frozenset((signal.SIGTERM, signal.SIGINT))
+
+# What was told to end has this long to finish what it began.
+ENDING_SECONDS_MAX = 30.0
+LOOK_SECONDS = 1.0
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -27,12 +32,26 @@ def end_with(parent: int, number: signal.Signals = signal.SIGTERM) -> None:
         os.kill(os.getpid(), number)
 
 
-def end_with_serve() -> None:
-    """In a process that `clearinghouse serve` has started, and in those that this one starts: end with the parent."""
+def end_with_serve(patience_seconds: float | None = None) -> None:
+    """In a process that `clearinghouse serve` has started, and in those that this one starts: end with the parent.
+
+    With `patience_seconds` it is killed if it is still there so long after its parent. A signal can come while nobody
+    heeds it: when the HTTP server puts handlers of its own in place, say.
+    """
     parent = os.environ.get(PARENT_VARIABLE)
     if parent is not None:
         end_with(int(parent))
+        if patience_seconds is not None:
+            arguments = (int(parent), patience_seconds)
+            threading.Thread(target=kill_orphan, args=arguments, name="lifetime", daemon=True).start()
         os.environ[PARENT_VARIABLE] = str(os.getpid())
+
+
+def kill_orphan(parent: int, patience_seconds: float) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    time.sleep(patience_seconds)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,11 +29,12 @@ def test_a_signal_has_its_effect_after_what_must_not_be_disturbed() -> None:
     assert done == ["work", "signal"]
 
 
-# A parent that ends at once leaves a child that would go on for an hour; `{before}` is done before the child looks.
+# A parent that ends at once leaves a child that would go on for an hour; `{before}` is done before the child looks,
+# and `{after}` when it has.
 PARENT = """
 import os, subprocess, sys
 child = "import time; {before}; " \
-    "from tenants.foundation.lifetimes import end_with_serve; end_with_serve(); time.sleep(3600)"
+    "from tenants.foundation.lifetimes import end_with_serve; end_with_serve({patience}); {after}; time.sleep(3600)"
 environment = {{**os.environ, "CLEARINGHOUSE_PARENT": str(os.getpid())}}
 process = subprocess.Popen([sys.executable, "-c", child], env=environment, stdout=subprocess.DEVNULL)
 print(process.pid, flush=True)
@@ -42,13 +44,19 @@ os._exit(0)
 """
 
 
-@pytest.mark.parametrize(("before", "waits"), [("time.sleep(1)", False), ("pass", True)], ids=["late", "ready"])
-def test_a_child_ends_with_its_parent_even_when_that_was_gone_before_it_could_look(before: str, waits: bool) -> None:
-    program = PARENT.format(before=before, waits=waits)
-    parent = subprocess.Popen(
+def a_parent(
+    before: str = "pass", patience: str = "", after: str = "pass", waits: bool = True
+) -> subprocess.Popen[str]:
+    program = PARENT.format(before=before, patience=patience, after=after, waits=waits)
+    return subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    assert parent.stdout and parent.stdin
+
+
+@pytest.mark.parametrize(("before", "waits"), [("time.sleep(1)", False), ("pass", True)], ids=["late", "ready"])
+def test_a_child_ends_with_its_parent_even_when_that_was_gone_before_it_could_look(before: str, waits: bool) -> None:
+    parent = a_parent(before, waits=waits)
+    assert parent.stdout
     child = int(parent.stdout.readline())
     if waits:
         assert list(descendants_of(parent.pid)) == [child]
@@ -56,3 +64,16 @@ def test_a_child_ends_with_its_parent_even_when_that_was_gone_before_it_could_lo
     parent.communicate()
 
     wait_until(lambda: not is_running(child))
+
+
+def test_a_child_that_did_not_heed_the_signal_is_killed_when_patience_is_over(tmp_path: Path) -> None:
+    ready = tmp_path / "deaf"
+    deaf = f"import signal, pathlib; signal.signal(15, signal.SIG_IGN); pathlib.Path('{ready}').touch()"
+    parent = a_parent(patience="0.5", after=deaf)
+    assert parent.stdout
+    child = int(parent.stdout.readline())
+    wait_until(ready.exists)
+    parent.kill()
+    parent.communicate()
+
+    wait_until(lambda: not is_running(child), seconds_max=30)
