@@ -28,7 +28,7 @@ from tenants.foundation.database import db
 from tenants.foundation.database_errors import explain_database_error
 from tenants.foundation.embedded import EmbeddedServerError
 from tenants.foundation.errors import ClearinghouseError
-from tenants.foundation.lifetimes import ENDING_SECONDS_MAX, end_with_serve
+from tenants.foundation.lifetimes import STOP_SECONDS_MAX, end_with_serve
 from tenants.foundation.metrics import watch_pools
 from tenants.foundation.payment_cards import refuse_payment_cards
 
@@ -100,7 +100,7 @@ def make_app() -> APIFlask:
 
 def make_http_app() -> APIFlask:
     """The application in a worker of the HTTP server, where what counts is the slowest request in a hundred."""
-    end_with_serve(ENDING_SECONDS_MAX)
+    end_with_serve(STOP_SECONDS_MAX)
     app = make_app()
     afterwards.start()
     with app.app_context():

@@ -27,7 +27,7 @@ from settlement.serving.worker import ForkingWorker
 from tenants.foundation import embedded
 from tenants.foundation.config import embedded_servers
 from tenants.foundation.errors import ClearinghouseError
-from tenants.foundation.lifetimes import PARENT_VARIABLE, STOP_SIGNALS, descendants_of
+from tenants.foundation.lifetimes import PARENT_VARIABLE, STOP_SECONDS_MAX, STOP_SIGNALS, descendants_of
 from tenants.foundation.metrics import FOLDER_VARIABLE
 from tenants.foundation.queue import QUEUE_NAME, job_queue
 
@@ -41,9 +41,8 @@ HTTP_SECONDS_MIN = 10.0
 HTTP_STARTS_MAX = 3
 REVIVE_SECONDS = 1.0
 REVIVE_SECONDS_AFTER_FAILURE = 5.0
-# A worker finishes the job it is at, the HTTP server the requests it has. Then it is told again: the worker puts its
-# job back. What is left after these is killed.
-STOP_SECONDS_MAX = 30.0
+# Who has not stopped within `STOP_SECONDS_MAX` is told again: a worker puts its job back then. What is left after
+# these is killed.
 HURRY_SECONDS_MAX = 5.0
 # Settings of glibc for the HTTP workers: threads share their arenas, and what a large batch takes is given back.
 GIVE_MEMORY_BACK = ("MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=65536", "MALLOC_TRIM_THRESHOLD_=131072")

@@ -17,8 +17,8 @@ PR_SET_PDEATHSIG = 1
 
 STOP_SIGNALS = frozenset((signal.SIGTERM, signal.SIGINT))
 
-# What was told to end has this long to finish what it began.
-ENDING_SECONDS_MAX = 30.0
+# Who was told to stop has this long to finish what is begun: a worker its job, the HTTP server its requests.
+STOP_SECONDS_MAX = 30.0
 LOOK_SECONDS = 1.0
 
 libc = ctypes.CDLL(None, use_errno=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count
 from threading import Event
 
@@ -18,8 +19,15 @@ BEFORE_READING_ANEW, READING_ANEW, TOO_LATE = 7.9, 8.1, 10.1
 SOON = 10
 
 
+class Clock:
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
 class Source:
-    """Gives 1, 2, 3, … to whoever reads; waits while it is `held`, and raises when it is `gone`."""
+    """Gives 1, 2, 3, … to whoever reads; waits while it must not `go_on`, and raises when it is `gone`."""
 
     def __init__(self) -> None:
         self.numbers = count(1)
@@ -47,22 +55,28 @@ def known(source: Source) -> Trusted[str, int]:
 
 
 @pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Clock]]:
-    monkeypatch.setattr(trusted, "time", Clock)
-    yield Clock
-    Clock.seconds = 0.0
+def at(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(trusted, "time", clock)
+    return clock
 
 
-class Clock:
-    seconds = 0.0
-
-    @classmethod
-    def monotonic(cls) -> float:
-        return cls.seconds
+@contextmanager
+def reading(known: Trusted[str, int], source: Source) -> Iterator[Future[int]]:
+    """A thread that has begun to read, and goes on when the source does: at the end at the latest."""
+    readers = source.readers
+    source.go_on.clear()
+    with ThreadPoolExecutor(1) as threads:
+        try:
+            reader = threads.submit(known.get, "a")
+            wait_until(lambda: source.readers > readers)
+            yield reader
+        finally:
+            source.go_on.set()
 
 
 def test_what_was_read_is_not_read_again_while_it_is_trusted(
-    known: Trusted[str, int], source: Source, at: type[Clock]
+    known: Trusted[str, int], source: Source, at: Clock
 ) -> None:
     answers = [known.get("a")]
     at.seconds = BEFORE_READING_ANEW
@@ -71,20 +85,16 @@ def test_what_was_read_is_not_read_again_while_it_is_trusted(
     assert (answers, source.readers) == ([1, 1], 1)
 
 
-def test_each_key_has_a_value_of_its_own(known: Trusted[str, int], at: type[Clock]) -> None:
+def test_each_key_has_a_value_of_its_own(known: Trusted[str, int], at: Clock) -> None:
     assert [known.get(key) for key in "abab"] == [1, 2, 1, 2]
 
 
 def test_while_one_reads_anew_the_others_go_on_with_what_there_is(
-    known: Trusted[str, int], source: Source, at: type[Clock]
+    known: Trusted[str, int], source: Source, at: Clock
 ) -> None:
     known.get("a")
     at.seconds = READING_ANEW
-    source.go_on.clear()
-    with ThreadPoolExecutor(1) as threads:
-        reader = threads.submit(known.get, "a")
-        wait_until(lambda: source.readers == 2)
-
+    with reading(known, source) as reader:
         others = [known.get("a") for _ in range(3)]
         source.go_on.set()
 
@@ -93,27 +103,20 @@ def test_while_one_reads_anew_the_others_go_on_with_what_there_is(
 
 
 def test_nobody_goes_on_with_what_is_trusted_no_longer_even_while_one_reads_anew(
-    known: Trusted[str, int], source: Source, at: type[Clock]
+    known: Trusted[str, int], source: Source, at: Clock
 ) -> None:
     known.get("a")
     at.seconds = READING_ANEW
-    source.go_on.clear()
-    with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(known.get, "a")
-        wait_until(lambda: source.readers == 2)
+    with reading(known, source) as first:
         at.seconds = TOO_LATE
-        second = threads.submit(known.get, "a")
-        wait_until(lambda: source.readers == 3)
-        source.go_on.set()
+        with reading(known, source) as second:
+            assert source.readers == 3
 
         assert {first.result(SOON), second.result(SOON)} == {2, 3}
 
 
-def test_the_time_counts_from_before_it_was_read(known: Trusted[str, int], source: Source, at: type[Clock]) -> None:
-    source.go_on.clear()
-    with ThreadPoolExecutor(1) as threads:
-        reader = threads.submit(known.get, "a")
-        wait_until(lambda: source.readers == 1)
+def test_the_time_counts_from_before_it_was_read(known: Trusted[str, int], source: Source, at: Clock) -> None:
+    with reading(known, source) as reader:
         at.seconds = TOO_LATE
         source.go_on.set()
         assert reader.result(SOON) == 1
@@ -121,9 +124,7 @@ def test_the_time_counts_from_before_it_was_read(known: Trusted[str, int], sourc
     assert known.get("a") == 2
 
 
-def test_what_can_be_read_no_longer_is_trusted_no_longer(
-    known: Trusted[str, int], source: Source, at: type[Clock]
-) -> None:
+def test_what_can_be_read_no_longer_is_trusted_no_longer(known: Trusted[str, int], source: Source, at: Clock) -> None:
     known.get("a")
     at.seconds = READING_ANEW
     source.gone = True
@@ -133,5 +134,5 @@ def test_what_can_be_read_no_longer_is_trusted_no_longer(
             known.get("a")
 
 
-def test_of_too_many_keys_all_are_forgotten(known: Trusted[str, int], at: type[Clock]) -> None:
+def test_of_too_many_keys_all_are_forgotten(known: Trusted[str, int], at: Clock) -> None:
     assert [known.get(key) for key in "abcab"] == [1, 2, 3, 4, 5]

@@ -46,18 +46,19 @@ os._exit(0)
 
 def a_parent(
     before: str = "pass", patience: str = "", after: str = "pass", waits: bool = True
-) -> subprocess.Popen[str]:
+) -> tuple[subprocess.Popen[str], int]:
+    """A parent and its child."""
     program = PARENT.format(before=before, patience=patience, after=after, waits=waits)
-    return subprocess.Popen(
+    parent = subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
+    assert parent.stdout and parent.stdin
+    return parent, int(parent.stdout.readline())
 
 
 @pytest.mark.parametrize(("before", "waits"), [("time.sleep(1)", False), ("pass", True)], ids=["late", "ready"])
 def test_a_child_ends_with_its_parent_even_when_that_was_gone_before_it_could_look(before: str, waits: bool) -> None:
-    parent = a_parent(before, waits=waits)
-    assert parent.stdout
-    child = int(parent.stdout.readline())
+    parent, child = a_parent(before, waits=waits)
     if waits:
         assert list(descendants_of(parent.pid)) == [child]
         parent.kill()
@@ -69,9 +70,7 @@ def test_a_child_ends_with_its_parent_even_when_that_was_gone_before_it_could_lo
 def test_a_child_that_did_not_heed_the_signal_is_killed_when_patience_is_over(tmp_path: Path) -> None:
     ready = tmp_path / "deaf"
     deaf = f"import signal, pathlib; signal.signal(15, signal.SIG_IGN); pathlib.Path('{ready}').touch()"
-    parent = a_parent(patience="0.5", after=deaf)
-    assert parent.stdout
-    child = int(parent.stdout.readline())
+    parent, child = a_parent(patience="0.5", after=deaf)
     wait_until(ready.exists)
     parent.kill()
     parent.communicate()
