@@ -10,10 +10,13 @@ from sqlalchemy import Connection, text
 SECONDS_MAX = 300
 
 
-def wait_until(condition: Callable[[], object], what: str = "this", seconds_max: float = SECONDS_MAX) -> None:
+def wait_until(
+    condition: Callable[[], object], what: str | Callable[[], str] = "this", seconds_max: float = SECONDS_MAX
+) -> None:
     deadline = time.monotonic() + seconds_max
     while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds_max} s"
+        late = time.monotonic() >= deadline
+        assert not late, f"{what if isinstance(what, str) else what()}: not within {seconds_max} s"
         time.sleep(0.02)
 
 

@@ -92,13 +92,11 @@ class EmbeddedServers:
         if time.monotonic() < self.look_again_at:
             return
         try:
-            revived = embedded.revive(self.var, **embedded_servers())
+            embedded.revive(self.var, **embedded_servers())
             pause = REVIVE_SECONDS
         except embedded.EmbeddedServerError as error:
             log.error("%s", error)
-            revived, pause = [], REVIVE_SECONDS_AFTER_FAILURE
-        if revived:
-            log.warning("%s had ended; started again", " and ".join(revived))
+            pause = REVIVE_SECONDS_AFTER_FAILURE
         self.look_again_at = time.monotonic() + pause
 
 

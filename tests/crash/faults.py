@@ -136,7 +136,7 @@ FAULTS = [
           r"Redis can't be asked .*requests pass uncounted until it is back"),
     Fault("Redis is killed", partial(kill_one, Installation.redis), (), r"Redis had ended; started again"),
     Fault("PostgreSQL and Redis are killed", partial(kill_all, both_servers), (DATABASE_AWAY,),
-          r"PostgreSQL and Redis had ended; started again", is_special=True),
+          r"PostgreSQL had ended; started again(.|\n)*Redis had ended; started again", is_special=True),
     Fault("serve is killed", kill_serve, (NO_ANSWER,), is_special=True),
     Fault("serve is stopped and started again", stop_serve, (NO_ANSWER,), is_special=True),
     Fault("everything is killed at once", kill_everything, (NO_ANSWER,),

@@ -48,6 +48,15 @@ def command_line(pid: int) -> str:
         return ""
 
 
+def parent_of(pid: int) -> int | None:
+    """None if it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    return int(status.partition("PPid:")[2].split(maxsplit=1)[0])
+
+
 class Installation:
     """`app` is an application in the test's own process, on the same servers. `log` is what `serve` says."""
 
@@ -173,8 +182,7 @@ class Installation:
     def postmaster(self) -> list[int]:
         """Without a backend that it has just forked: it is called the same until it has a name of its own."""
         found = embedded._postmasters(self.var)
-        forked = {child for pid in found for child in children_of(pid)}
-        return [pid for pid in found if pid not in forked]
+        return [pid for pid in found if parent_of(pid) not in (None, *found)]
 
     def backends(self) -> list[int]:
         """Those with a connection of somebody."""

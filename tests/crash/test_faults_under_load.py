@@ -21,6 +21,7 @@ from tests.webhooks.conftest import Receiver
 
 # Answers before a fault comes, and after it is over.
 SETTLED_BEFORE, SETTLED_AFTER = 100, 100
+LOG_SECONDS_MAX = 30
 
 
 def one_by_one(fault: Fault) -> object:
@@ -44,7 +45,11 @@ def test_nothing_is_lost_or_doubled_when(
     assert find_losses(driver, installation) == [], installation.said_since(mark)[-5000:]
     seen = driver.statuses.keys() - ORDINARY
     assert seen == set(fault.seen), (driver.statuses, driver.who_saw(seen - set(fault.seen)))
-    wait_until(lambda: bool(re.search(fault.log, installation.said_since(mark))), f"a log says {fault.log}")
+    wait_until(
+        lambda: re.search(fault.log, installation.said_since(mark)),
+        lambda: f"a log says {fault.log}, and not only {installation.said_since(mark)[-5000:]}",
+        LOG_SECONDS_MAX,
+    )
 
 
 def test_after_all_of_it_holds_run_out_and_every_event_reaches_its_receiver(

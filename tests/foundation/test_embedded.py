@@ -203,20 +203,51 @@ def occupy_a_backend(servers: embedded.EmbeddedServers) -> "subprocess.Popen[byt
     return computing
 
 
-def test_servers_that_died_under_a_program_are_revived_and_those_that_live_are_left_alone(var: Path) -> None:
+def test_servers_that_died_under_a_program_are_revived_and_those_that_live_are_left_alone(
+    var: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     servers = embedded.start(var)
     query(servers, "CREATE TABLE points AS SELECT 7 AS amount; SELECT 1")
     before = running_redis = embedded._redis_servers(var.resolve())
-    assert embedded.revive(var) == []
+    embedded.revive(var)
+    assert caplog.messages == []
 
     kill_9(postmasters(var))
+    embedded.revive(var)
 
-    assert embedded.revive(var) == [embedded.POSTGRESQL]
+    assert caplog.messages == ["PostgreSQL had ended; started again"]
     assert query(servers, "SELECT amount FROM points") == [(7,)]
     assert embedded._redis_servers(var.resolve()) == before
     kill_9(running_redis + postmasters(var))
-    assert embedded.revive(var, postgres=False) == [embedded.REDIS]
+    embedded.revive(var, postgres=False)
+    assert caplog.messages[1:] == ["Redis had ended; started again"]
     assert running(var) == (0, 1)
+
+
+def test_whoever_starts_a_server_again_that_died_under_others_says_so_and_nobody_else(
+    var: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    embedded.start(var)
+    kill_9(postmasters(var))
+
+    another = subprocess.run(
+        [sys.executable, "-c", USE_SERVERS, var], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    embedded.revive(var)
+
+    assert another.stderr == "PostgreSQL had ended; started again\n"
+    assert caplog.messages == []
+
+
+def test_servers_that_nobody_used_any_more_are_started_without_a_word(
+    var: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    embedded.start(var)
+    embedded.leave(var)
+
+    embedded.start(var)
+
+    assert caplog.messages == []
 
 
 def test_a_database_that_was_deleted_under_a_program_is_not_replaced_by_an_empty_one(var: Path) -> None:
