@@ -10,17 +10,25 @@ from sqlalchemy import select
 from clearinghouse.programme.rules import Programme, Terms, check_terms
 from clearinghouse.programme.tables import ProgrammeVersion
 from tenants.foundation import clock
+from tenants.foundation.calls import Statement, calls
 from tenants.foundation.database import unit_of_work
 from tenants.foundation.errors import InvalidInput
 from tenants.foundation.money import minor_digits
 from tenants.foundation.trusted import Trusted
-from tenants.networks.service import check_rate, get_network
+from tenants.networks.service import check_rate
 
 # How long a worker may go on with the versions it has read: a new version is announced at least that early.
 CACHE_SECONDS = 5.0
 CACHED_NETWORKS_MAX = 10_000
 
 Versions = list[tuple[datetime, Programme]]
+
+COLUMNS = ("version", "effective_from", *(term.name for term in fields(Terms)))
+FIND_VERSIONS = Statement(
+    "find_versions",
+    "uuid",
+    f"SELECT currency, {', '.join(f'(version).{column}' for column in COLUMNS)} FROM programme.find_versions($1)",
+)
 
 
 def list_versions(tenant_id: UUID) -> list[ProgrammeVersion]:
@@ -84,13 +92,11 @@ def programme_at(tenant_id: UUID, moment: datetime) -> Programme:
 
 
 def trusted_versions() -> Trusted[UUID, Versions]:
-    return Trusted(load_versions, lambda versions: CACHE_SECONDS, CACHED_NETWORKS_MAX)
+    return Trusted(find_versions, lambda versions: CACHE_SECONDS, CACHED_NETWORKS_MAX)
 
 
-def load_versions(tenant_id: UUID) -> Versions:
-    with unit_of_work(tenant_id):
-        digits = minor_digits(get_network(tenant_id).currency)
+def find_versions(tenant_id: UUID) -> Versions:
     return [
-        (version.effective_from, Programme(version.version, terms_of(version), digits))
-        for version in list_versions(tenant_id)
+        (effective_from, Programme(number, Terms(*terms), minor_digits(currency)))
+        for currency, number, effective_from, *terms in calls().call(FIND_VERSIONS, str(tenant_id))
     ]

@@ -1,6 +1,6 @@
 """Single statements that commit by themselves: one round trip each, prepared once a connection.
 
-What tills wait for goes this way: looking up a key, and posting.
+What tills wait for goes this way: looking up a key and its network's programme, and posting.
 """
 
 from __future__ import annotations

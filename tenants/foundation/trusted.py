@@ -1,7 +1,7 @@
 """What a worker has read and goes on with for some seconds, as asking in every request would cost more than that.
 
 Shortly before the time is over one thread reads it anew, while the others go on with what there is. Would each read
-for itself, all requests of that moment would wait: for the programme of a network 60 ms, every five seconds.
+for itself, all requests of that moment would wait, every few seconds.
 """
 
 from __future__ import annotations
