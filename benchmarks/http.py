@@ -168,10 +168,13 @@ def an_event(network: Network) -> dict[str, Any]:
     return {**event, "kind": "accrual", "amount": random.randint(100, 10_000)}
 
 
-def request(path: str, api_key: str, payload: dict[str, Any], idempotency_key: str | None = None) -> bytes:
-    body = json.dumps(payload).encode()
+def request(
+    path: str, api_key: str, payload: dict[str, Any] | None = None, idempotency_key: str | None = None
+) -> bytes:
+    """A POST of the payload, or a GET."""
+    body = b"" if payload is None else json.dumps(payload).encode()
     lines = [
-        f"POST {path} HTTP/1.1",
+        f"{'GET' if payload is None else 'POST'} {path} HTTP/1.1",
         "Host: benchmark",
         "Content-Type: application/json",
         f"Authorization: Bearer {api_key}",

@@ -16,7 +16,7 @@ from tenants.foundation import ids
 
 CONNECTIONS = 8
 ROUNDS = 2
-ACCRUAL, REPLAY = "accrual", "replayed accrual"
+ACCRUAL, REPLAY, QUOTE, BALANCE = "accrual", "replayed accrual", "quote", "balance of a card"
 # What each call is answered with; a redemption or hold may find too few points.
 EXPECTED = {200, 201, 409}
 REQUESTS_PER_SECOND_MAX = 10_000
@@ -66,6 +66,10 @@ class Till:
             body = {"card": pick(self.network.cards), "amount": random.randint(200, 9999)}
             yield request("/v1/quotes", pick(self.network.keys), body)
 
+    def balances(self) -> Iterator[bytes]:
+        while True:
+            yield request(f"/v1/cards/{pick(self.network.cards)}", pick(self.network.keys))
+
     def redemptions(self) -> Iterator[bytes]:
         while True:
             body = {"card": pick(self.network.cards), "order_ref": self.reference(), "points": random.randint(1, 50)}
@@ -102,7 +106,8 @@ def measure_calls(world: World, server: HttpServer, network: Network, seconds: i
     calls: dict[str, Callable[[], Iterator[bytes]]] = {
         ACCRUAL: till.accruals,
         REPLAY: till.replays,
-        "quote": till.quotes,
+        QUOTE: till.quotes,
+        BALANCE: till.balances,
         "redemption": till.redemptions,
         "hold": till.holds,
         "capture of a part": till.captures,

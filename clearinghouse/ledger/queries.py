@@ -6,9 +6,9 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, select, text
+from sqlalchemy import Select, exists, select, text
 
-from clearinghouse.ledger.tables import Books, Lot, Transfer
+from clearinghouse.ledger.tables import Books, Transfer
 from tenants.foundation import clock
 from tenants.foundation.database import Unit
 from tenants.foundation.errors import Conflict
@@ -16,7 +16,7 @@ from tenants.foundation.months import add_months, month_of, show_month
 from tenants.members.tables import Card
 from tenants.stores.tables import Store
 
-POINTS_NOW = text("SELECT * FROM ledger.points_now(tenants.current_tenant(), :member, :day)")
+BALANCE = text("SELECT * FROM ledger.balance(tenants.current_tenant(), :member, :day)")
 
 # What is attached once this is held stays so until the transaction ends.
 KEEP_ATTACHED = text("LOCK TABLE ONLY ledger.postings IN ACCESS SHARE MODE")
@@ -41,16 +41,7 @@ class Balance:
 
 def balance_of(session: Unit, member_id: UUID, on_date: date) -> Balance:
     """To be called inside a unit of work. Lots that expired before `on_date` do not count."""
-    by_expiry = session.execute(
-        select(Lot.expires_on, func.sum(Lot.remaining).label("points"))
-        .where(Lot.member_id == member_id, Lot.is_open, Lot.expires_on >= on_date)
-        .group_by(Lot.expires_on)
-        .order_by(Lot.expires_on)
-    ).all()
-    now = session.execute(POINTS_NOW, {"member": member_id, "day": on_date}).one()
-    if not by_expiry or by_expiry[0].expires_on == date.max:
-        return Balance(now.available, now.held, now.deficit, 0, None)
-    return Balance(now.available, now.held, now.deficit, int(by_expiry[0].points), by_expiry[0].expires_on)
+    return Balance(*session.execute(BALANCE, {"member": member_id, "day": on_date}).one())
 
 
 def first_open_month(session: Unit) -> date:

@@ -13,6 +13,7 @@ from flask import Response, request
 from clearinghouse.ledger import queries
 from clearinghouse.ledger.service import REPLAYED, PostingResult, record_of
 from clearinghouse.pos import service
+from clearinghouse.pos.balances import card_balance
 from clearinghouse.pos.schemas import (
     AccrualSchema,
     BatchAnswerSchema,
@@ -36,8 +37,6 @@ from tenants.foundation.errors import ClearinghouseError
 from tenants.foundation.metrics import count_batch_refusal
 from tenants.foundation.openapi import refusals, replays
 from tenants.foundation.web import answer, answer_page, body, id_cursor, json_bytes, json_response, query
-from tenants.members.service import find_card
-from tenants.members.tables import Member
 from tenants.verification.rules import split_scanned
 
 pos = APIBlueprint("pos", __name__, url_prefix="/v1", tag="Points of sale")
@@ -170,20 +169,18 @@ def show_outcome(
 @pos.output(CardBalanceSchema)
 def get_card(principal: Principal, number: str) -> Response:
     """What a card's member can redeem now"""
-    card = find_card(principal.tenant_id, split_scanned(number)[0])
-    today = clock.business_date(clock.now(), principal.time_zone)
-    with unit_of_work(principal.tenant_id) as session:
-        balance = queries.balance_of(session, card.member_id, today)
-        registered = session.get_one(Member, (principal.tenant_id, card.member_id)).registered_at is not None
+    number = split_scanned(number)[0]
+    found = card_balance(principal.tenant_id, number, clock.business_date(clock.now(), principal.time_zone))
+    balance = found.balance
     expiring = balance.expires_on and {
         "points": balance.expiring_next,
         "expires_on": balance.expires_on.isoformat(),
     }
     return answer(
         {
-            "card": card.number,
-            "status": card.status,
-            "registered": registered,
+            "card": number,
+            "status": found.status,
+            "registered": found.is_registered,
             "available": balance.available,
             "held": balance.held,
             "deficit": balance.deficit,

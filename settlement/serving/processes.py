@@ -44,8 +44,14 @@ REVIVE_SECONDS_AFTER_FAILURE = 5.0
 # Who has not stopped within `STOP_SECONDS_MAX` is told again: a worker puts its job back then. What is left after
 # these is killed.
 HURRY_SECONDS_MAX = 5.0
-# Settings of glibc for the HTTP workers: threads share their arenas, and what a large batch takes is given back.
-GIVE_MEMORY_BACK = ("MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=65536", "MALLOC_TRIM_THRESHOLD_=131072")
+# Settings of glibc, and of Granian's own jemalloc, for the HTTP workers: threads share their arenas, and what a large
+# batch takes is given back.
+GIVE_MEMORY_BACK = (
+    "MALLOC_ARENA_MAX=2",
+    "MALLOC_MMAP_THRESHOLD_=65536",
+    "MALLOC_TRIM_THRESHOLD_=131072",
+    "_RJEM_MALLOC_CONF=narenas:1,dirty_decay_ms:0",
+)
 
 
 class PortInUse(ClearinghouseError):

@@ -319,6 +319,7 @@ WAYS_ROUND = {
     "tenants/foundation/database.py": "the unit of work itself",
     "tenants/foundation/calls.py": "keys of tills, postings",
     "tenants/credentials/service.py": "looking up a key",
+    "clearinghouse/pos/balances.py": "reading a card's points",
     "clearinghouse/programme/service.py": "reading a network's programme",
     "clearinghouse/quotes/service.py": "reading a card's points",
     "clearinghouse/ledger/service.py": "postings, which the ledger chains; partitions",

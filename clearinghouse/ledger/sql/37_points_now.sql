@@ -39,3 +39,32 @@ BEGIN
         FROM tenants.cards CROSS JOIN LATERAL ledger.points_now(tenant, cards.member_id, on_date) AS now
         WHERE cards.tenant_id = tenant AND cards.number = card;
 END $$;
+
+-- The same, with those of the points that expire first, and when: 0 and NULL when there are none that ever do.
+CREATE OR REPLACE FUNCTION ledger.balance(tenant uuid, member uuid, on_date date)
+RETURNS TABLE (available bigint, held bigint, deficit bigint, expiring_next bigint, expires_on date)
+LANGUAGE sql STABLE AS $$
+    SELECT now.available, now.held, now.deficit, coalesce(next.points, 0), next.expires_on
+    FROM ledger.points_now(tenant, member, on_date) AS now
+    LEFT JOIN (
+        SELECT sum(remaining)::bigint AS points, lots.expires_on FROM ledger.lots
+        WHERE tenant_id = tenant AND member_id = member AND is_open
+          -- The last day that there is stands for never.
+          AND lots.expires_on >= on_date AND lots.expires_on < date '9999-12-31'
+        GROUP BY lots.expires_on ORDER BY lots.expires_on LIMIT 1
+    ) AS next ON true
+$$;
+
+-- All that a till is told of a card, whatever its status; no row for an unknown one.
+CREATE OR REPLACE FUNCTION ledger.card_balance(tenant uuid, card text, on_date date)
+RETURNS TABLE (status text, is_registered boolean,
+               available bigint, held bigint, deficit bigint, expiring_next bigint, expires_on date)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM set_config('app.tenant_id', tenant::text, true);
+    RETURN QUERY SELECT cards.status, members.registered_at IS NOT NULL, balance.*
+        FROM tenants.cards
+        JOIN tenants.members ON members.tenant_id = cards.tenant_id AND members.member_id = cards.member_id
+        CROSS JOIN LATERAL ledger.balance(tenant, cards.member_id, on_date) AS balance
+        WHERE cards.tenant_id = tenant AND cards.number = card;
+END $$;
