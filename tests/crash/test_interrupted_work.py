@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -70,6 +71,15 @@ def killed_database(installation: Installation, program: subprocess.Popen[str]) 
 
 
 STRIKE_AT = {"process": killed_process, "PostgreSQL": killed_database}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_comes_by_the_clock(installation: Installation) -> Iterator[None]:
+    """What the scheduler has expire and close every hour, it would for one twin before the other."""
+    scheduler = those(Installation.scheduler, installation)
+    kill(scheduler, signal.SIGSTOP)
+    yield
+    kill(scheduler, signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")
