@@ -25,6 +25,7 @@ from settlement.serving.processes import (
 from tenants.foundation import logs
 from tenants.foundation.config import Settings
 from tenants.foundation.console import out, with_app
+from tenants.foundation.database import CONNECTIONS_FOR_CALLS
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,9 @@ class AddressType(click.ParamType):
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=2, show_default=True, help="HTTP worker processes.")
-@click.option("--threads", default=16, show_default=True, help="Requests that a worker handles at once.")
+@click.option(
+    "--threads", default=CONNECTIONS_FOR_CALLS, show_default=True, help="Requests that a worker handles at once."
+)
 @click.option(
     "--metrics",
     type=AddressType(),

@@ -60,6 +60,9 @@ def normal_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg2")
 
 
+# Of a process, kept once they are open. As many as an HTTP worker has threads: with fewer, tills that read all at once
+# open new ones again and again, each of which has to make its plans.
+CONNECTIONS_FOR_CALLS = 16
 # Plans are made once a connection and kept: generic ones, each row by its index even while the tables are small or
 # nobody has counted them, because they will not stay small.
 PLANS_BY_INDEX = (
@@ -89,7 +92,7 @@ def owner_connection(**options: Any) -> Iterator[Connection]:
         engine.dispose()
 
 
-def autocommit_engine(url: str, pool_size: int = 8) -> Engine:
+def autocommit_engine(url: str) -> Engine:
     """Connections for `tenants.foundation.calls`: autocommit, so a call is one round trip.
 
     Nothing that lasts longer than a statement is ever set on them, so they go back to the pool as
@@ -102,8 +105,8 @@ def autocommit_engine(url: str, pool_size: int = 8) -> Engine:
         hide_parameters=True,
         # The connection used last has what it needs in the caches of the processor.
         pool_use_lifo=True,
-        pool_size=pool_size,
-        max_overflow=pool_size,
+        pool_size=CONNECTIONS_FOR_CALLS,
+        max_overflow=CONNECTIONS_FOR_CALLS,
         connect_args=connect_arguments(*PLANS_BY_INDEX),
     )
 

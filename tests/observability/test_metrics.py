@@ -215,8 +215,8 @@ def test_workers_counts_are_added_up_at_an_address_apart(
     name = "clearinghouse_http_request_duration_seconds_count"
     key = (name, (("method", "GET"), ("route", "/v1/transfers"), ("status", "200")))
     wait_until(lambda: read(metrics_port).get(key) == 20)
-    # Two workers of eight each, whichever of them is up first; those of jobs come later than HTTP.
-    wait_until(lambda: read(metrics_port).get(("clearinghouse_database_pool_size", (("pool", "postings"),))) == 16)
+    # Two workers of sixteen each, whichever of them is up first; those of jobs come later than HTTP.
+    wait_until(lambda: read(metrics_port).get(("clearinghouse_database_pool_size", (("pool", "postings"),))) == 32)
     wait_until(lambda: read(metrics_port)["clearinghouse_workers", (("queue", QUEUE_NAME),)] >= 1)
     samples = read(metrics_port)
     with pytest.raises(HTTPError) as refused:
