@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from clearinghouse.cards.files import LabelSheet, cards_csv, cards_pdf
+from clearinghouse.cards.files import LabelSheet, cards_csv
 from clearinghouse.directory.service import show_moment
 from tenants.card_batches.service import find_batch, list_numbers
 from tenants.card_batches.tables import CardBatch
@@ -53,6 +53,9 @@ def batch_csv(tenant_id: UUID, batch_id: UUID) -> bytes:
 
 
 def batch_pdf(tenant_id: UUID, batch_id: UUID) -> bytes:
+    # What draws takes 11 MB of memory; most processes draw nothing.
+    from clearinghouse.cards.labels_pdf import cards_pdf
+
     return cards_pdf(label_sheet(tenant_id, batch_id))
 
 

@@ -10,12 +10,23 @@ from pathlib import Path
 from settlement.languages.rules import ENGLISH, language_of
 from settlement.reports.csv_files import write_ageing_csv, write_flows_csv, write_lines_csv, write_positions_csv
 from settlement.reports.documents import NetworkReport
-from settlement.reports.pdf import write_report_pdf
 from settlement.reports.service import current_since, load_report
-from settlement.reports.xlsx import write_settlement_xlsx
 from settlement.statements.documents import SettlementDocument
 from settlement.statements.service import version_folder, write_unless_there
 from tenants.foundation.errors import NotFound
+
+
+def write_xlsx(report: NetworkReport, path: Path, language: str) -> None:
+    from settlement.reports.xlsx import write_settlement_xlsx
+
+    write_settlement_xlsx(report, path, language)
+
+
+def write_pdf(report: NetworkReport, path: Path, language: str) -> None:
+    from settlement.reports.pdf import write_report_pdf
+
+    write_report_pdf(report, path, language)
+
 
 EXPORTS: dict[str, Callable[[SettlementDocument, Path], None]] = {
     "positions.csv": write_positions_csv,
@@ -24,8 +35,8 @@ EXPORTS: dict[str, Callable[[SettlementDocument, Path], None]] = {
 }
 # What these say of payments changes; words in one of the languages of `settlement.languages.rules`.
 REPORTS: dict[str, Callable[[NetworkReport, Path, str], None]] = {
-    "settlement.xlsx": write_settlement_xlsx,
-    "report.pdf": write_report_pdf,
+    "settlement.xlsx": write_xlsx,
+    "report.pdf": write_pdf,
     "ageing.csv": lambda report, path, language: write_ageing_csv(report.ageing, path),
 }
 EXPORT_NAMES = (*REPORTS, *EXPORTS)

@@ -14,7 +14,6 @@ from settlement.netting.rules import StorePoints
 from settlement.proposals.rules import positions_of
 from settlement.proposals.tables import Leg
 from settlement.statements import queries
-from settlement.statements.advice_pdf import write_advice_pdf
 from settlement.statements.documents import AdviceDocument, StoreLine
 from settlement.statements.service import file_name, load_heading, version_folder
 from tenants.bank_accounts.queries import present_account
@@ -75,6 +74,8 @@ def shown_number(account: BankAccount) -> str:
 
 def render_advice(tenant_id: UUID, month: date, store_code: str, language: str = ENGLISH) -> Path:
     """Written anew each time: the day it is due on, and the account, can change after the approval."""
+    from settlement.statements.advice_pdf import write_advice_pdf
+
     in_language = language_of(language)
     advice = load_advice(tenant_id, month, store_code)
     folder = "advices" if language == ENGLISH else f"advices-{language}"

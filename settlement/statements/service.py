@@ -31,7 +31,6 @@ from settlement.statements.documents import (
     StatementDocument,
     StoreLine,
 )
-from settlement.statements.pdf import write_statement_pdf
 from settlement.states.rules import REJECTED
 from settlement.terms.rules import Calendar
 from settlement.windows.service import get_published_window, identities_of, totals_of
@@ -267,6 +266,9 @@ def render_statements(
     language: str = ENGLISH,
 ) -> list[Path]:
     """Those that are there already stay as they are. Raises `NotFound` for a code of no store."""
+    # What draws takes 11 MB of memory; most processes draw nothing.
+    from settlement.statements.pdf import write_statement_pdf
+
     in_language = language_of(language)
     paths = []
     for chunk in chunks(sorted(codes), STATEMENTS_A_LOAD):

@@ -60,8 +60,8 @@ def normal_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg2")
 
 
-# Of a process, kept once they are open. As many as an HTTP worker has threads: with fewer, tills that read all at once
-# open new ones again and again, each of which has to make its plans.
+# Of a process, kept once they are open. As many as an HTTP worker has threads: with fewer, tills that read all at
+# once open new ones again and again, each of which has to make its plans.
 CONNECTIONS_FOR_CALLS = 16
 # Plans are made once a connection and kept: generic ones, each row by its index even while the tables are small or
 # nobody has counted them, because they will not stay small.

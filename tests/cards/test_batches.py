@@ -14,7 +14,8 @@ import zxingcpp
 from pypdf import PdfReader
 from werkzeug.test import TestResponse
 
-from clearinghouse.cards.files import LabelSheet, cards_pdf, modules, printed
+from clearinghouse.cards.files import LabelSheet, printed
+from clearinghouse.cards.labels_pdf import cards_pdf, modules
 from tenants.foundation.luhn import is_card_number
 from tests.conftest import NetworkForTests, Till, a_card_number
 
