@@ -27,7 +27,7 @@ from tenants.foundation.database import db
 from tenants.foundation.lifetimes import children_of
 from tenants.foundation.secret_key import load_secret_key
 from tests.conftest import ROOT
-from tests.observability.serving import free_port
+from tests.observability.serving import command_line, free_port
 from tests.waiting import SECONDS_MAX, wait_until
 
 HTTP_WORKERS = 2
@@ -39,13 +39,6 @@ def kill(pids: list[int], number: int = signal.SIGKILL) -> None:
         # It may have ended since it was found.
         with suppress(ProcessLookupError):
             os.kill(pid, number)
-
-
-def command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
 
 
 def parent_of(pid: int) -> int | None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -93,7 +93,7 @@ def test_lines_of_one_request_have_its_id(lines: Lines, till: Till, monkeypatch:
         logging.getLogger("clearinghouse.pos").warning("look at this")
         raise InvalidInput("no")
 
-    monkeypatch.setattr(pos_web, "find_card", warn)
+    monkeypatch.setattr(pos_web, "card_balance", warn)
 
     till.call("GET", "/v1/cards/1", **{"X-Request-Id": "r-1"})
 
@@ -201,7 +201,7 @@ def test_a_day_at_the_till_leaves_nothing_personal_in_the_log(
 def test_a_stack_trace_tells_places_and_no_values(
     lines: Lines, till: Till, card: str, monkeypatch: pytest.MonkeyPatch, owner: Engine, failing: str
 ) -> None:
-    def fail(tenant_id: UUID, number: str) -> None:
+    def fail(tenant_id: UUID, number: str, on_date: date) -> None:
         if failing == "value":
             raise ValueError(f"{NAME} has {number}")
         if failing == "key":
@@ -214,7 +214,7 @@ def test_a_stack_trace_tells_places_and_no_values(
                 connection.execute(text("SELECT :name FROM nowhere_at_all"), {"name": f"{NAME} {number}"})
             connection.execute(text("INSERT INTO people VALUES (:name)"), {"name": f"{NAME} {number}"})
 
-    monkeypatch.setattr(pos_web, "find_card", fail)
+    monkeypatch.setattr(pos_web, "card_balance", fail)
 
     answer = till.call("GET", f"/v1/cards/{card}")
 

@@ -21,7 +21,7 @@ from tenants.foundation.config import Settings
 from tenants.foundation.lifetimes import children_of
 from tenants.foundation.queue import QUEUE_NAME
 from tests.conftest import NetworkForTests
-from tests.observability.serving import Serving, serving
+from tests.observability.serving import Serving, command_line, serving
 from tests.waiting import wait_until
 
 ROUNDS = 6
@@ -147,4 +147,4 @@ def test_a_killed_http_server_takes_its_workers_along_and_is_started_again(
 
 
 def is_http_server(pid: int) -> bool:
-    return b"settlement.serving.http_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return "settlement.serving.http_server" in command_line(pid)
