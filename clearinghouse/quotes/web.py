@@ -9,7 +9,7 @@ from clearinghouse.pos.events import earned, purchase_lines
 from clearinghouse.pos.refusals import refusal
 from clearinghouse.pos.schemas import QuoteAnswerSchema, QuoteSchema
 from clearinghouse.programme.service import programme_at
-from clearinghouse.quotes.service import card_points_now, redeemable
+from clearinghouse.quotes.service import redeemable, usable_balance
 from tenants.credentials.rules import READ, TERMINAL
 from tenants.credentials.service import Principal
 from tenants.credentials.web import authenticated
@@ -36,7 +36,7 @@ def post_quote(principal: Principal, body: dict[str, Any]) -> Response:
         raise refusal("wrong_currency", None)
     now = clock.now()
     programme = programme_at(principal.tenant_id, now)
-    points = card_points_now(principal.tenant_id, body["card"], clock.business_date(now, principal.time_zone))
+    points = usable_balance(principal.tenant_id, body["card"], clock.business_date(now, principal.time_zone))
     most, amount = redeemable(programme, body["amount"], points)
     lines = purchase_lines(programme, body)
     return answer(

@@ -321,7 +321,6 @@ WAYS_ROUND = {
     "tenants/credentials/service.py": "looking up a key",
     "clearinghouse/pos/balances.py": "reading a card's points",
     "clearinghouse/programme/service.py": "reading a network's programme",
-    "clearinghouse/quotes/service.py": "reading a card's points",
     "clearinghouse/ledger/service.py": "postings, which the ledger chains; partitions",
     "clearinghouse/imports/service.py": "locks",
     "clearinghouse/webhooks/delivery.py": "locks",

@@ -29,7 +29,7 @@ BEGIN
         greatest(wallet.deficit - overdue.points, 0);
 END $$;
 
--- The same of a card's member, with the card's status; no row for an unknown card. One call, for a till that asks.
+-- The same of a card's member, with the card's status; no row for an unknown card. For workers of the release before.
 CREATE OR REPLACE FUNCTION ledger.card_points_now(tenant uuid, card text, on_date date)
 RETURNS TABLE (status text, available bigint, held bigint, deficit bigint)
 LANGUAGE plpgsql VOLATILE AS $$
